@@ -1,0 +1,39 @@
+"""This folder is an nbgrader course: `nbgrader COMMAND` works here, as `autograder COMMAND` does.
+
+Options are explained by `nbgrader generate_config`; what is not set keeps nbgrader's default.
+"""
+
+import os
+from pathlib import Path
+
+from traitlets.config import get_config
+
+ROOT = Path(__file__).resolve().parent
+CLASSROOM = ROOT / "classroom"
+
+c = get_config()
+
+# Where things are. Everything that nbgrader makes lies in classroom/, which git ignores.
+c.CourseDirectory.root = str(ROOT)
+c.CourseDirectory.course_id = "unrolled"
+c.CourseDirectory.db_url = f"sqlite:///{CLASSROOM / 'gradebook.db'}"
+c.CourseDirectory.source_directory = "classroom/source"
+c.CourseDirectory.release_directory = "classroom/release"
+c.CourseDirectory.submitted_directory = "classroom/submitted"
+c.CourseDirectory.autograded_directory = "classroom/autograded"
+c.CourseDirectory.feedback_directory = "classroom/feedback"
+c.CourseDirectory.solution_directory = "classroom/solution"
+
+# The exchange is the folder that instructors and students of a hub share. Without one, a private
+# folder (autograder build makes it) stands in, so that every command works on one machine.
+exchange = os.environ.get("NBGRADER_EXCHANGE", "/usr/local/share/nbgrader/exchange")
+c.Exchange.root = exchange if os.access(exchange, os.W_OK) else str(CLASSROOM / "exchange")
+c.Exchange.timezone = "UTC"
+c.NbGraderAPI.timezone = "UTC"
+
+# What students find in place of an answer. BEGIN/END SOLUTION and BEGIN/END HIDDEN TESTS are
+# nbgrader's default delimiters.
+c.ClearSolutions.code_stub = {"python": "raise NotImplementedError"}
+c.ClearSolutions.text_stub = "*Your answer here.*"
+# Mark schemes stand in manually graded answers here, not only in nbgrader's task cells.
+c.ClearMarkScheme.enforce_metadata = False
