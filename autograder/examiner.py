@@ -1,0 +1,196 @@
+"""The process in which tests run: the instructor's setup cells, then one test cell at a time.
+
+A name that the solution cells define is bound to a proxy; calling it sends plain data to the
+student's process and brings plain data back. What a test learns is a verdict with the author's
+message; the text of hidden tests stays here.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import io
+import linecache
+import socket
+import sys
+import time
+import traceback
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from autograder.remote import Endpoint, Interrupted, RemoteObject
+from autograder.wire import Channel, Codec, Ref, WireError
+
+HIDDEN_BEGIN, HIDDEN_END = "### BEGIN HIDDEN TESTS", "### END HIDDEN TESTS"
+MAX_MESSAGE = 4000
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one test cell.
+
+    ``status`` is one of passed, failed (a check said no), error (the student's code raised),
+    timeout, memory, killed, and grader-error, which is never the student's fault.
+    """
+
+    status: str
+    message: str = ""
+    error: str = ""  # the exception's name
+    student_traceback: str = ""
+    hidden: bool = False  # the check that said no is one the student cannot see
+    line: int = 0  # of the visible check that said no
+    printed: str = ""
+    seconds: float = 0.0
+    checks: int = 0  # calls of the student's functions that were answered
+    flags: list[str] = field(default_factory=list)
+
+
+def refuse(*_: Any) -> Ref:
+    """Refuse to send what is not data between grader and examiner."""
+    raise WireError("only data crosses here")
+
+
+def plain_codec() -> Codec:
+    """Return a codec for data alone."""
+    return Codec(refuse, refuse)
+
+
+def hidden_lines(source: str) -> set[int]:
+    """Return the numbers of the lines between the hidden-test markers, from 1."""
+    inside, found = False, set()
+    for number, line in enumerate(source.splitlines(), start=1):
+        if line.strip() == HIDDEN_BEGIN:
+            inside = True
+        if inside:
+            found.add(number)
+        if line.strip() == HIDDEN_END:
+            inside = False
+    return found
+
+
+class CountingEndpoint(Endpoint):
+    """An endpoint that counts the student's answers: a test that asked nothing proved nothing."""
+
+    answers = 0
+
+    def request(self, *message: Any) -> Any:
+        """Send a request and count it."""
+        self.answers += 1
+        return super().request(*message)
+
+
+class Examiner:
+    """Runs setup and test cells against one candidate."""
+
+    def __init__(self, wire: socket.socket) -> None:
+        self.channel = Channel(wire)
+        self.endpoint = CountingEndpoint(self.channel)
+        self.names: dict[str, Any] = {"__name__": "__main__"}
+        self.values: list[str] = []
+
+    def setup(self, source: str) -> None:
+        """Run one of the instructor's setup cells."""
+        exec(compile(source, "<setup>", "exec"), self.names)
+
+    def bind(self, functions: list[str], values: list[str]) -> None:
+        """Bind the names that solution cells define; values are fetched before each test."""
+        for name in functions:
+            self.names[name] = RemoteObject(self.endpoint, name, "function", name)
+        self.values += values
+
+    def test(self, grade_id: str, source: str) -> Verdict:
+        """Return the verdict on one test cell."""
+        filename = f"<test {grade_id}>"
+        linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
+        printed = io.StringIO()
+        self.endpoint.answers = 0
+        started = time.monotonic()
+        outcome: dict[str, Any] = {"status": "passed"}
+        try:
+            with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):
+                for name in self.values:
+                    self.names[name] = self.endpoint.request("fetch", name)
+                exec(compile(source, filename, "exec"), self.names)
+        except BaseException as error:
+            outcome = explain(error, filename, hidden_lines(source))
+        return Verdict(
+            **outcome,
+            printed=printed.getvalue()[:MAX_MESSAGE],
+            seconds=time.monotonic() - started,
+            checks=self.endpoint.answers,
+        )
+
+    def stop(self) -> None:
+        """Tell the candidate that this test cell is over."""
+        with contextlib.suppress(OSError):
+            self.channel.send(self.endpoint.codec.encode(["stop"]))
+
+
+def explain(error: BaseException, filename: str, hidden: set[int]) -> dict[str, Any]:
+    """Return what went wrong, in words for the student and without the hidden tests' text."""
+    lines = [
+        frame.lineno or 0
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename == filename
+    ]
+    line = lines[-1] if lines else 0
+    outcome: dict[str, Any] = {"error": type(error).__name__, "hidden": line in hidden}
+    outcome["line"] = 0 if outcome["hidden"] else line
+    if isinstance(error, Interrupted):
+        return outcome | {"status": "timeout", "message": "Your code did not finish in time."}
+    if isinstance(error, (EOFError, ConnectionError)):
+        return outcome | {"status": "killed", "message": "Your code ended the process it ran in."}
+    if hasattr(error, "student_traceback"):
+        return outcome | {
+            "status": "error",
+            "error": error.student_name,  # type: ignore[attr-defined]
+            "message": str(error)[:MAX_MESSAGE],
+            "student_traceback": error.student_traceback,
+        }
+    if isinstance(error, WireError):
+        message = f"What your function returned could not be read: {error}"
+        return outcome | {"status": "failed", "message": message}
+    message = str(error)
+    if isinstance(error, AssertionError):
+        message = author_message(message) if outcome["hidden"] else message
+    elif outcome["hidden"]:
+        message = "A hidden check could not use what your function returned: is its type right?"
+    return outcome | {"status": "failed", "message": message[:MAX_MESSAGE]}
+
+
+def author_message(message: str) -> str:
+    """Return a failed check's message without the values that numpy and torch append to it."""
+    text = message.strip("\n")
+    for boundary in ("Mismatched elements", " ACTUAL", " x: ", "ACTUAL:", "x: array", "(shapes "):
+        text = text.split(boundary)[0]
+    kept = [line for line in text.splitlines() if not line.startswith("Not equal to tolerance")]
+    return "\n".join(kept).strip() or "A hidden check says no."
+
+
+def needed_names(source: str) -> tuple[list[str], list[str]]:
+    """Return the functions and classes, and the other names, that a solution cell defines."""
+    functions, values = [], []
+    for node in ast.parse(source).body:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            functions.append(node.name)
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            values += [target.id for target in targets if isinstance(target, ast.Name)]
+    return functions, values
+
+
+def main(control: int, wire: int) -> None:
+    """Answer the grader's requests until it closes the connection."""
+    channel, codec = Channel(socket.socket(fileno=control)), plain_codec()
+    examiner = Examiner(socket.socket(fileno=wire))
+    while True:
+        try:
+            verb, *arguments = codec.decode(channel.receive())
+        except EOFError:
+            sys.exit(0)
+        try:
+            result = getattr(examiner, verb)(*arguments)
+            answer = ["ok", asdict(result) if isinstance(result, Verdict) else result]
+        except Exception as error:
+            answer = ["failed", f"{type(error).__name__}: {error}"]
+        channel.send(codec.encode(answer))

@@ -1,0 +1,138 @@
+"""The grader's end of the warm process: start it, and have it fork candidates and examiners."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from typing import Any
+
+from autograder.errors import AutograderError
+
+# One thread per process: the pool uses the cores; numpy's own threads would only fight over them.
+ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    "PYTHONHASHSEED": "0",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "LANG": "C.UTF-8",
+    "JPY_PARENT_PID": "0",
+    "IPYTHONDIR": "/nonexistent",
+    "HOME": "/nonexistent",
+}
+KEPT = ("PATH", "UNROLLED_DEVICE", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH", "AUTOGRADER_DEBUG")
+START_SECONDS = 60
+
+
+class WarmProcessError(AutograderError):
+    """The process that forks candidates and examiners cannot be used."""
+
+    @property
+    def next_step(self) -> str:
+        """One line: what the person can do about it."""
+        return "run `autograder doctor` to see what is missing"
+
+
+class Session:
+    """One forked process; it dies when the session is closed."""
+
+    def __init__(self, stream: socket.socket) -> None:
+        self.stream = stream
+        self.exit: int | None = None
+        self._buffer = b""
+        self.pid: int = self._message(timeout=START_SECONDS)["pid"]
+
+    def _message(self, timeout: float | None) -> dict[str, int]:
+        while b"\n" not in self._buffer:
+            ready, _, _ = select.select([self.stream], [], [], timeout)
+            part = self.stream.recv(4096) if ready else b""
+            if not part:
+                raise WarmProcessError("the warm process did not answer")
+            self._buffer += part
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        return json.loads(line)
+
+    def poll(self) -> int | None:
+        """Return the exit status, or None while the process runs."""
+        if self.exit is None and select.select([self.stream], [], [], 0)[0]:
+            try:
+                self.exit = self._message(timeout=0)["exit"]
+            except (WarmProcessError, OSError):
+                self.exit = -signal.SIGKILL
+        return self.exit
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the process and its group."""
+        with contextlib.suppress(OSError):
+            self.stream.sendall(bytes([number]))
+
+    def close(self) -> None:
+        """Kill the process, if it still runs."""
+        self.stream.close()
+
+
+class Zygote:
+    """The warm process. Use it as a context manager, or close it when done."""
+
+    def __init__(self) -> None:
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        environment = ENVIRONMENT | {k: os.environ[k] for k in KEPT if k in os.environ}
+        self.process = subprocess.Popen(
+            [sys.executable, "-I", "-m", "autograder.zygote", str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            env=environment,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        theirs.close()
+
+    def wait_until_ready(self) -> None:
+        """Wait until the imports are done."""
+        if not select.select([self.control], [], [], START_SECONDS)[0] or not self.control.recv(64):
+            raise WarmProcessError("the warm process did not start")
+        self.wait_until_ready = lambda: None  # type: ignore[method-assign]
+
+    def fork(self, role: str, arguments: dict[str, Any], descriptors: list[int]) -> Session:
+        """Fork a candidate or an examiner that keeps the given descriptors."""
+        self.wait_until_ready()
+        ours, theirs = socket.socketpair()
+        packet = json.dumps({"role": role, "arguments": arguments}).encode()
+        socket.send_fds(self.control, [packet], [theirs.fileno(), *descriptors])
+        theirs.close()
+        return Session(ours)
+
+    def close(self) -> None:
+        """End the warm process and everything it forked."""
+        self.control.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(1)
+        self.process.kill()
+        self.process.wait()
+
+    def __enter__(self) -> Zygote:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+_current: Zygote | None = None
+
+
+def current() -> Zygote:
+    """Return this process's warm process, started at the first call and ended at exit."""
+    global _current
+    if _current is None or _current.process.poll() is not None:
+        import atexit
+
+        _current = Zygote()
+        atexit.register(_current.close)
+    return _current
