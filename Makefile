@@ -37,7 +37,6 @@ all: site grade  ## website and graded demo class (what `make` does)
 	@touch $@
 
 site: $(SETUP)  ## build the website into _build/html
-	@$(BIN)/python book/_ext/unrolled_site/execute.py
 	@$(BIN)/jupyter-book build book/ -W -n --keep-going -q
 	@echo "website: _build/html/index.html"
 

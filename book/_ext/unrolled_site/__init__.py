@@ -1,6 +1,6 @@
 """The book's one local Sphinx extension: everything that plain MyST and Jupyter Book do not do.
 
-- `execute`: chapters run in parallel, one thread each, before Sphinx reads them (also a script);
+- `execute`: chapters run in parallel, one thread each, before Sphinx reads them;
 - `maths`: equations are typeset by KaTeX while the site is built;
 - `numbering`: chapter 5 is called 5 although chapters before it are not written yet;
 - `course_map`: the index lists the chapters of the table of contents;
@@ -12,15 +12,8 @@ from sphinx.application import Sphinx
 from . import course_map, execute, maths, numbering, output
 
 
-def use_keyed_cache(app: Sphinx, config) -> None:
-    """Point myst-nb at the cache that belongs to this version of the library and the pins."""
-    execute.one_thread()
-    config.nb_execution_cache_path = str(execute.cache_path())
-
-
 def setup(app: Sphinx) -> dict:
     """Register the parts with Sphinx."""
-    app.connect("config-inited", use_keyed_cache)
-    for part in (maths, numbering, course_map, output):
+    for part in (execute, maths, numbering, course_map, output):
         part.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
