@@ -4,14 +4,18 @@ Options are explained by `nbgrader generate_config`; what is not set keeps nbgra
 """
 
 import os
+import sys
 from pathlib import Path
-
-from traitlets.config import get_config
 
 ROOT = Path(__file__).resolve().parent
 CLASSROOM = ROOT / "classroom"
 
-c = get_config()
+c = get_config()  # noqa: F821 (traitlets gives this name to the file)
+
+# nbgrader runs `alembic` by name to make a gradebook: let it be found without an activated .venv.
+programs = str(Path(sys.executable).parent)
+if programs not in os.environ.get("PATH", "").split(os.pathsep):
+    os.environ["PATH"] = os.pathsep.join([programs, os.environ.get("PATH", os.defpath)])
 
 # Where things are. Everything that nbgrader makes lies in classroom/, which git ignores.
 c.CourseDirectory.root = str(ROOT)
@@ -37,3 +41,18 @@ c.ClearSolutions.code_stub = {"python": "raise NotImplementedError"}
 c.ClearSolutions.text_stub = "*Your answer here.*"
 # Mark schemes stand in manually graded answers here, not only in nbgrader's task cells.
 c.ClearMarkScheme.enforce_metadata = False
+
+# `nbgrader autograde` rebuilds each submission from the release and has it examined outside the
+# student's process; the marks it then reads and records are nbgrader's own business, as ever.
+c.Autograde.exporter_class = "autograder.preprocessors.SubmissionExporter"
+c.Autograde.pre_convert_hook = "autograder.preprocessors.find_misnamed"
+c.Autograde.sanitize_preprocessors = [
+    "autograder.preprocessors.Rebuild",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]
+c.Autograde.autograde_preprocessors = [
+    "autograder.preprocessors.Examine",
+    "nbgrader.preprocessors.SaveAutoGrades",
+    "nbgrader.preprocessors.AssignLatePenalties",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]

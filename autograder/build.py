@@ -123,11 +123,12 @@ def check_assignment(course: Course, source: Source) -> Checked:
 
 
 def released_text(course: Course, source: Source) -> str:
-    """Return the released notebook as text, made in a temporary course with its own gradebook."""
+    """Return the released notebook as text, made in a temporary course without a gradebook."""
     with tempfile.TemporaryDirectory(prefix="autograder-") as folder:
         elsewhere = Course(Path(folder).resolve())
         _write_source(elsewhere, source)
-        _generate(elsewhere, source.stem, load_config(course.root / CONFIG_NAME, elsewhere))
+        config = load_config(course.root / CONFIG_NAME, elsewhere)
+        _generate(elsewhere, source.stem, config, register=False)
         return _released_text(elsewhere, source.stem)
 
 
@@ -164,14 +165,18 @@ def _copy_extras(exercise: Path, target: Path) -> None:
             shutil.copyfile(path, target / inside)
 
 
-def _generate(course: Course, stem: str, config: Config) -> None:
+def _generate(course: Course, stem: str, config: Config, register: bool = True) -> None:
     """Run nbgrader's own generate_assignment; its messages are shown only when it fails."""
     from nbgrader.converters import GenerateAssignment
     from nbgrader.coursedir import CourseDirectory
+    from nbgrader.preprocessors import SaveCells
     from nbgrader.utils import capture_log
 
     coursedir = CourseDirectory(config=config, assignment_id=stem)
     converter = GenerateAssignment(coursedir=coursedir, config=config, force=True)
+    if not register:
+        converter.no_database = True
+        converter.preprocessors = [step for step in converter.preprocessors if step is not SaveCells]
     result = capture_log(converter)
     if result["success"]:
         return

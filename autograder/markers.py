@@ -163,7 +163,7 @@ def _read_options(tags: list[str], markdown: bool) -> tuple[str, str, int | None
         complaints.append((f"tagged {' and '.join(kinds)}", "Give a cell one kind"))
     if kinds and markdown != (kind == "manual"):
         needed = "code cell" if markdown else "markdown cell"
-        complaints.append((f"a {kind} cell is a {needed}", f"Write {_EXAMPLE[kind]}"))
+        complaints.append((f"{kind} cells are {needed}s", f"Write {_EXAMPLE[kind]}"))
     grade_id = _read_id(tags, kind, complaints)
     return kind, grade_id, _read_points(tags, kind, complaints), complaints
 
@@ -172,10 +172,10 @@ def _read_id(tags: list[str], kind: str, complaints: list[Complaint]) -> str:
     ids = [tag.removeprefix("id:") for tag in tags if tag.startswith("id:")]
     if kind not in ("exercise", *GRADED_KINDS):
         if ids:
-            complaints.append((f"a {kind} cell takes no id", "Remove the id: tag"))
+            complaints.append((f"{kind} cells take no id", "Remove the id: tag"))
         return ""
     if len(ids) != 1:
-        complaints.append((f"a {kind} cell needs one id", f"Write {_EXAMPLE[kind]}"))
+        complaints.append((f"{kind} cells need one id", f"Write {_EXAMPLE[kind]}"))
         return ids[0] if ids else ""
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", ids[0]):
         mend = "Use 1 to 64 letters, digits, hyphens and underscores, as nbgrader asks"
@@ -188,10 +188,10 @@ def _read_points(tags: list[str], kind: str, complaints: list[Complaint]) -> int
     if kind not in GRADED_KINDS:
         if points:
             mend = "Give the points to its test cells" if kind == "exercise" else "Remove the tag"
-            complaints.append((f"a {kind} cell takes no points", mend))
+            complaints.append((f"{kind} cells take no points", mend))
         return None
     if len(points) != 1:
-        complaints.append((f"a {kind} cell needs points, once", f"Write {_EXAMPLE[kind]}"))
+        complaints.append((f"{kind} cells need points, once", f"Write {_EXAMPLE[kind]}"))
         return None
     if not re.fullmatch(r"[0-9]+", points[0]) or int(points[0]) < 1:
         mend = "Points are whole numbers from 1"

@@ -17,8 +17,8 @@ from autograder.source import (
     Problem,
     Source,
     cleared,
+    exercise_of,
     parse_code,
-    tested_exercise,
 )
 
 TOTAL_POINTS = 100
@@ -60,8 +60,7 @@ def _check_regions(cell: Cell) -> Iterator[Finding]:
         opened, lines = 0, cell.source.split("\n")
         marked = [n for n, line in enumerate(lines) if begin[4:] in line or end[4:] in line]
         if marked and cell.kind != home:
-            mend = f"Move the region into a {home} cell"
-            yield cell, f"{begin} in a {cell.kind} cell", mend
+            yield cell, f"{begin} in a {cell.kind} cell", f"It belongs in {home} cells only"
             continue
         for number in marked:
             line, at = lines[number].strip(), f"line {cell.line + 1 + number}"
@@ -161,7 +160,7 @@ def _tests_match(source: Source) -> Iterator[Finding]:
     for number, cell in enumerate(source.cells):
         if cell.kind != "test" or not cell.grade_id:
             continue
-        exercise = tested_exercise(cell.grade_id)
+        exercise = exercise_of(cell.grade_id)
         if exercise not in exercises:
             mend = "Call it EXERCISE-test or EXERCISE-test-2, after an exercise of this file"
             yield cell, "the test belongs to no exercise", mend

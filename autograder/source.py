@@ -117,7 +117,7 @@ class Source:
         return tuple(cell for cell in self.cells if cell.kind == kind)
 
     def tests_of(self, exercise_id: str) -> tuple[Cell, ...]:
-        return tuple(c for c in self.of_kind("test") if tested_exercise(c.grade_id) == exercise_id)
+        return tuple(c for c in self.of_kind("test") if exercise_of(c.grade_id) == exercise_id)
 
     def cell(self, grade_id: str) -> Cell:
         """Return the cell of that id. Raises KeyError."""
@@ -139,7 +139,7 @@ class Source:
         return notebook
 
 
-def tested_exercise(test_id: str) -> str | None:
+def exercise_of(test_id: str) -> str | None:
     """Return the exercise that a test id names (rnn-step-test-2: rnn-step), or None."""
     match = re.fullmatch(r"(.+?)-test(-[0-9]+)?", test_id)
     return match[1] if match else None

@@ -1,0 +1,123 @@
+"""What grading one submission gives, as plain data that can be stored, sent and compared."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from autograder.assignment import Assignment
+from autograder.course import write_atomically
+from autograder.examiner import Verdict
+from autograder.rebuild import rebuild
+from autograder.session import Limits, grade
+
+# Statuses that may come out otherwise on another day; they are graded again, not remembered.
+UNSTABLE = frozenset({"timeout", "memory", "killed", "grader-error"})
+
+
+@dataclass(frozen=True)
+class Result:
+    """The graded notebook, a verdict for every test, and what an appeal needs to know."""
+
+    key: str  # of submission, tests and environment: equal keys mean equal results
+    notebook: dict[str, Any]
+    verdicts: dict[str, dict[str, Any]]
+    flags: tuple[str, ...]
+    seconds: float
+    versions: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def stable(self) -> bool:
+        """Whether the same submission would certainly get the same result again."""
+        return all(v["status"] not in UNSTABLE for v in self.verdicts.values())
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the grader itself worked: no verdict says that it failed."""
+        return all(v["status"] != "grader-error" for v in self.verdicts.values())
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Return the versions on which a result depends."""
+    names = ("numpy", "torch", "unrolled", "nbgrader", "ipykernel")
+    found = {name: importlib.metadata.version(name) for name in names}
+    return {"python": platform.python_version(), **found, "grader": _own_digest()}
+
+
+def _own_digest() -> str:
+    """Return a hash of the grader's and the students' library code."""
+    digest = hashlib.sha256()
+    root = Path(__file__).parent
+    for path in sorted([*root.glob("*.py"), *(root.parent / "unrolled").glob("*.py")]):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def key_of(assignment: Assignment, data: bytes) -> str:
+    """Return the hash of a submission, its tests and the environment."""
+    parts = [assignment.digest, hashlib.sha256(data).hexdigest(), versions()]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def grade_submission(
+    assignment: Assignment, data: bytes, limits: Limits = Limits(), note: str = ""
+) -> Result:
+    """Return the result of grading one submitted file; never raises for what a student did."""
+    rebuilt = rebuild(assignment, data)
+    outcome = grade(assignment, rebuilt.notebook, limits)
+    verdicts = {item.grade_id: outcome.verdicts.get(item.grade_id) for item in assignment.tests}
+    missing = Verdict("grader-error", "The test was not run.")
+    flags = ([note] if note else []) + [*rebuilt.flags, *outcome.flags]
+    flags += [f"{v}: passed without asking for anything" for v in _silent(verdicts)]
+    return Result(
+        key=key_of(assignment, data),
+        notebook=dict(rebuilt.notebook),
+        verdicts={name: asdict(verdict or missing) for name, verdict in verdicts.items()},
+        flags=tuple(flags),
+        seconds=outcome.seconds,
+        versions=versions(),
+    )
+
+
+def _silent(verdicts: dict[str, Verdict | None]) -> list[str]:
+    return [k for k, v in verdicts.items() if v and v.status == "passed" and v.checks == 0]
+
+
+class Store:
+    """Results by key: in memory for this run, and on disk for the next where they are stable."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.memory: dict[str, Result] = {}
+
+    def get(self, key: str) -> Result | None:
+        """Return the result under a key, or None."""
+        if key in self.memory:
+            return self.memory[key]
+        try:
+            fields = json.loads((self.folder / f"{key}.json").read_text(encoding="utf-8"))
+            return Result(**fields | {"flags": tuple(fields["flags"])})
+        except (OSError, ValueError, TypeError, KeyError):
+            return None  # absent, or cut short when a machine stopped: graded again
+
+    def put(self, result: Result) -> None:
+        """Keep a result."""
+        self.memory[result.key] = result
+        if result.stable:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            text = json.dumps(asdict(result), ensure_ascii=False)
+            write_atomically(self.folder / f"{result.key}.json", text)
+
+
+def as_notebook(result: Result) -> nbformat.NotebookNode:
+    """Return the graded notebook of a result."""
+    return nbformat.from_dict(result.notebook)
