@@ -32,23 +32,24 @@ class CourseMap(SphinxDirective):
     """List the chapters, a table for each part."""
 
     def run(self) -> list[nodes.Node]:
-        """Return the tables."""
+        """Return the tables, each below its part's name."""
         toc = Path(self.env.srcdir) / "_toc.yml"
         self.env.note_dependency(str(toc))
         tables = []
         for part in yaml.safe_load(toc.read_text("utf8"))["parts"]:
             stems = [c["file"] for c in part["chapters"] if CHAPTER.fullmatch(c["file"])]
             if stems:
-                tables.append(self.table(part["caption"], stems))
+                tables.append(nodes.rubric("", part["caption"], classes=["part"]))
+                tables.append(self.table(stems))
         return tables
 
-    def table(self, caption: str, stems: list[str]) -> nodes.table:
+    def table(self, stems: list[str]) -> nodes.table:
         """Return the table of one part."""
         group = nodes.tgroup("", cols=len(HEADINGS))
         group += [nodes.colspec(colwidth=width) for width in (30, 46, 10, 14)]
         group += nodes.thead("", row(*(nodes.Text(text) for text in HEADINGS)))
         group += nodes.tbody("", *(self.chapter(stem) for stem in stems))
-        return nodes.table("", nodes.title("", caption), group, classes=["course-map"])
+        return nodes.table("", group, classes=["course-map"])
 
     def chapter(self, stem: str) -> nodes.row:
         """Return the row of one chapter."""

@@ -17,6 +17,7 @@ from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number
 
 logger = logging.getLogger(__name__)
+WORD_JOINER = "&#8288;"
 KATEX = Path(__file__).parent / "katex"
 FALLBACK_FONTS = re.compile(r',url\(fonts/[\w-]+\.(?:woff|ttf)\) format\("\w+"\)')
 NUMBERED = re.compile(r"\\(begin|end)\{(align|gather|equation|alignat)\}")
@@ -79,8 +80,17 @@ def _html(node: nodes.Element, tex: str, display: bool) -> str:
 def visit_inline(self, node: nodes.math) -> None:
     """Write an inline formula."""
     html = _html(node, node.astext().strip(), display=False)
-    self.body.append(f'<span class="math notranslate nohighlight">{html}</span>')
+    span = f'<span class="math notranslate nohighlight">{html}</span>'
+    self.body.append(_neighbour(node, -1) + span + _neighbour(node, 1))
     raise nodes.SkipNode
+
+
+def _neighbour(node: nodes.math, step: int) -> str:
+    """Return a word joiner where a line must not break beside the formula, as before a comma."""
+    place = node.parent.index(node) + step
+    text = node.parent[place].astext() if 0 <= place < len(node.parent) else ""
+    edge, marks = (text[:1], ",.;:!?)]") if step > 0 else (text[-1:], "([")
+    return WORD_JOINER if edge and edge in marks else ""
 
 
 def visit_block(self, node: nodes.math_block) -> None:
