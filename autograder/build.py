@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -176,15 +177,18 @@ def _generate(course: Course, stem: str, config: Config, register: bool = True) 
     converter = GenerateAssignment(coursedir=coursedir, config=config, force=True)
     if not register:
         converter.no_database = True
-        converter.preprocessors = [step for step in converter.preprocessors if step is not SaveCells]
+        converter.preprocessors = [
+            step for step in converter.preprocessors if step is not SaveCells
+        ]
     result = capture_log(converter)
     if result["success"]:
         return
     log = result.get("log", "") + result.get("error", "")
     if "submissions associated with it" in log:
         raise BuildRefused(stem, *_changed_cells(course, stem))
-    lines = [line.strip() for line in log.splitlines() if "Error: " in line or "[ERROR]" in line]
-    raise NbgraderFailed(stem, lines[0] if lines else log.strip().splitlines()[-1])
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    reasons = [line for line in lines if re.match(r"[\w.]+(Error|Exception): ", line)]
+    raise NbgraderFailed(stem, (reasons or lines[-1:] or ["no message"])[0])
 
 
 def _changed_cells(course: Course, stem: str) -> tuple[list[str], list[str]]:

@@ -193,8 +193,8 @@ def _read_points(tags: list[str], kind: str, complaints: list[Complaint]) -> int
     if len(points) != 1:
         complaints.append((f"{kind} cells need points, once", f"Write {_EXAMPLE[kind]}"))
         return None
-    if not re.fullmatch(r"[0-9]+", points[0]) or int(points[0]) < 1:
-        mend = "Points are whole numbers from 1"
+    if not re.fullmatch(r"[0-9]+", points[0]):
+        mend = "Points are whole numbers, 0 for an optional part"
         complaints.append((f'"points:{points[0]}" does not count points', mend))
         return None
     return int(points[0])

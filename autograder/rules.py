@@ -174,7 +174,9 @@ def _exercises_tested(source: Source) -> Iterator[Finding]:
         if cell.grade_id and not tests:
             mend = f'Add # %% tags=["test", "id:{cell.grade_id}-test", "points:N"]'
             yield cell, "the exercise has no test", mend
-        elif tests and not any(f"BEGIN {HIDDEN}" in test.source for test in tests):
+        elif any(test.points != 0 for test in tests) and not any(
+            f"BEGIN {HIDDEN}" in test.source for test in tests
+        ):
             mend = f"Add ### BEGIN HIDDEN TESTS ... ### END HIDDEN TESTS to {tests[0].grade_id}"
             yield cell, "the exercise has no hidden test", mend
 
