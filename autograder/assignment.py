@@ -1,4 +1,4 @@
-"""An assignment as the grader knows it: every released cell, and the hidden tests that go with it."""
+"""An assignment as the grader knows it: every released cell, and the hidden tests of each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from autograder.errors import AutograderError
 from autograder.examiner import needed_names
 
 
-class AssignmentUnreadable(AutograderError):
+class UnreadableAssignmentError(AutograderError):
     """The source or release of an assignment is missing or is not a notebook."""
 
     @property
@@ -69,7 +69,7 @@ def load(stem: str, source: Path, release: Path) -> Assignment:
     """Return the assignment whose source and release notebooks are given."""
     full, given = _cells(source), _cells(release)
     if [c["id"] for c in full] != [c["id"] for c in given]:
-        raise AssignmentUnreadable(f"{release} was not made from {source}")
+        raise UnreadableAssignmentError(f"{release} was not made from {source}")
     return Assignment(stem, tuple(_item(a, b) for a, b in zip(full, given, strict=True)))
 
 
@@ -77,7 +77,7 @@ def _cells(path: Path) -> list[dict[str, Any]]:
     try:
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     except (OSError, ValueError, KeyError) as error:
-        raise AssignmentUnreadable(f"{path} cannot be read: {error}") from None
+        raise UnreadableAssignmentError(f"{path} cannot be read: {error}") from None
     for cell in cells:
         cell["source"] = "".join(cell["source"])
         cell["id"] = cell["metadata"]["nbgrader"]["grade_id"]

@@ -21,7 +21,7 @@ from autograder.wire import Channel
 
 
 class CandidateKernel(IPythonKernel):
-    """An ordinary IPython kernel, except that one request means "answer calls until told to stop"."""
+    """An IPython kernel, except that one request means "answer calls until told to stop"."""
 
     endpoint: Endpoint
     calling = False
@@ -30,6 +30,7 @@ class CandidateKernel(IPythonKernel):
         """Run a cell, or answer the calls of a test cell."""
         if code != SERVE:
             return await super().do_execute(code, *args, **kwargs)
+        assert self.shell is not None
         self.endpoint.names = self.shell.user_ns
         previous = signal.signal(signal.SIGINT, self._interrupt)
         try:

@@ -25,7 +25,9 @@ sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 # One line a command: its name and where the click command is.
 COMMANDS = {
     "build": "autograder.build:build_command",
+    "demo": "autograder.demo:demo_command",
     "grade": "autograder.grade:grade_command",
+    "report": "autograder.report:report_command",
 }
 
 

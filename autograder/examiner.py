@@ -18,7 +18,7 @@ import traceback
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from autograder.remote import Endpoint, Interrupted, RemoteObject
+from autograder.remote import Endpoint, RemoteObject, StudentTimeoutError
 from autograder.wire import Channel, Codec, Ref, WireError
 
 HIDDEN_BEGIN, HIDDEN_END = "### BEGIN HIDDEN TESTS", "### END HIDDEN TESTS"
@@ -136,7 +136,7 @@ def explain(error: BaseException, filename: str, hidden: set[int]) -> dict[str, 
     line = lines[-1] if lines else 0
     outcome: dict[str, Any] = {"error": type(error).__name__, "hidden": line in hidden}
     outcome["line"] = 0 if outcome["hidden"] else line
-    if isinstance(error, Interrupted):
+    if isinstance(error, StudentTimeoutError):
         return outcome | {"status": "timeout", "message": "Your code did not finish in time."}
     if isinstance(error, (EOFError, ConnectionError)):
         return outcome | {"status": "killed", "message": "Your code ended the process it ran in."}

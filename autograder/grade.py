@@ -81,7 +81,7 @@ def grade_class(
         elif not force and store.get(key) is not None:
             yield recorder.record(student, Row(student))
         else:
-            jobs.append(Job(student, task, data, note))
+            jobs.append(Job(student, task, data, note, key))
     for job, result in run(jobs, workers):
         row = Row(job.student)
         if isinstance(result, Failure) or not result.trusted:
@@ -134,7 +134,8 @@ class Recorder:
             except MissingEntry:
                 return row
             row.score, row.out_of = submission.score, submission.max_score
-            row.to_review = sum(g.needs_manual_grade for n in submission.notebooks for g in n.grades)
+            grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
+            row.to_review = sum(grade.needs_manual_grade for grade in grades)
         if not row.flags:
             path = self.course.folder("autograded", self.stem, student) / f"{self.stem}.ipynb"
             note = json.loads(path.read_text(encoding="utf-8"))["metadata"]["autograder"]
@@ -220,7 +221,7 @@ def grade_command(
     if dry_run:
         click.echo(json.dumps(chosen) if as_json else "\n".join(chosen))
         return
-    rows = list(_with_progress(grade_class(course, stem, chosen, force, jobs), len(chosen)))
+    rows = list(with_progress(grade_class(course, stem, chosen, force, jobs), len(chosen)))
     path = log_rows(course, stem, rows)
     if as_json:
         click.echo(json.dumps([asdict(row) for row in rows], ensure_ascii=False, indent=2))
@@ -230,10 +231,16 @@ def grade_command(
     ctx.exit(1 if any(row.status == "failed" for row in rows) else 0)
 
 
-def _with_progress(rows: Iterator[Row], total: int) -> Iterator[Row]:
+def with_progress(rows: Iterator[Row], total: int) -> Iterator[Row]:
     """Yield the rows while a bar on stderr shows rate and time left."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (TextColumn("grading"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 
 from autograder.assignment import Assignment
@@ -21,7 +21,8 @@ class Job:
     assignment: Assignment
     data: bytes
     note: str = ""
-    limits: Limits = Limits()
+    key: str = ""
+    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class Failure:
 
 def do(job: Job) -> Result:
     """Return the result of a job."""
-    return grade_submission(job.assignment, job.data, job.limits, job.note)
+    result = grade_submission(job.assignment, job.data, job.limits, job.note)
+    return replace(result, key=job.key or result.key)
 
 
 def run(jobs: Iterable[Job], workers: int = 0) -> Iterator[tuple[Job, Result | Failure]]:

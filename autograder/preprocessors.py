@@ -12,9 +12,9 @@ from typing import Any
 
 import nbformat
 from nbconvert.exporters import NotebookExporter
+from nbgrader.converters.base import NbGraderException
 from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_grade
-from nbgrader.converters.base import NbGraderException
 
 from autograder.assignment import Assignment, load
 from autograder.course import find_course

@@ -180,7 +180,8 @@ def _cell(item: Item, answer: str | None) -> nbformat.NotebookNode:
     """Return a released cell, with the student's answer where it is theirs to write."""
     source = item.released
     if item.by_student:
-        source = answer if answer is not None else ("" if item.role == "exercise" else item.released)
+        missing = "" if item.role == "exercise" else item.released
+        source = missing if answer is None else answer
     make = new_code_cell if item.cell_type == "code" else new_markdown_cell
     metadata = {"nbgrader": dict(item.metadata)}
     return make(source, id=item.grade_id[:64], metadata=metadata)

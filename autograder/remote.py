@@ -18,7 +18,7 @@ from autograder.wire import Channel, Codec, Ref, WireError
 
 MAX_TEXT = 4000  # characters of an error message or traceback that cross
 YOURS = "yours"  # the kind of a reference to an object of the receiver's own
-# Exceptions that keep their type on the way; others arrive as the nearest of these in their ancestry.
+# Exceptions that keep their type on the way; others arrive as their nearest ancestor of these.
 KNOWN_ERRORS = {
     name: kind
     for name, kind in vars(builtins).items()
@@ -32,7 +32,7 @@ class RemoteError(Exception):
     """What the student's code raised, when it is not a built-in exception."""
 
 
-class Interrupted(Exception):
+class StudentTimeoutError(Exception):
     """The student's code was stopped because its time was up."""
 
 
@@ -259,7 +259,7 @@ def _rebuild_error(fields: dict[str, Any]) -> Exception:
     message = str(fields.get("message", ""))[:MAX_TEXT]
     name = str(fields.get("name", "Exception"))[:100]
     if fields["types"][:1] == ["Interrupted"]:
-        error: Exception = Interrupted()
+        error: Exception = StudentTimeoutError()
     else:
         kind = next((KNOWN_ERRORS[t] for t in fields["types"] if t in KNOWN_ERRORS), None)
         if kind is None or kind is Exception:
@@ -281,7 +281,7 @@ def spoil(value: Any) -> None:
     noise = np.random.default_rng()
     if isinstance(value, np.ndarray) and value.size:
         if value.dtype.kind in "fc":
-            value[...] = noise.normal(size=value.shape).astype(value.dtype)
+            value[...] = np.asarray(noise.normal(size=value.shape), dtype=value.dtype)
         elif value.dtype.kind in "iu":
             value += noise.integers(1, 8, value.shape).astype(value.dtype)
         elif value.dtype.kind == "b":

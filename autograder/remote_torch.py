@@ -46,7 +46,7 @@ def replace(value: Any, take: Callable[[], torch.Tensor]) -> Any:
 
 class _RemoteCall(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, state: dict[str, Any], anchor: torch.Tensor, *inputs: torch.Tensor) -> Any:
+    def forward(ctx: Any, state: dict[str, Any], *inputs: torch.Tensor) -> Any:
         with torch.enable_grad():
             state["invoke"]()
         ctx.endpoint, ctx.number = state["endpoint"], state["number"]
@@ -86,7 +86,7 @@ def answer_call(
 ) -> Any:
     """Run a function and keep its graph, in case the gradient is asked for."""
     inputs = tensors_in([args, kwargs])
-    fresh = iter([tensor.view_as(tensor) for tensor in inputs])  # a leaf may not be changed in place
+    fresh = iter([tensor.view_as(tensor) for tensor in inputs])  # leaves may not be changed
     given = replace([args, kwargs], lambda: next(fresh))
     result = endpoint.run(function, given[0], given[1])
     if outputs := tensors_in(result):

@@ -69,11 +69,11 @@ def key_of(assignment: Assignment, data: bytes) -> str:
 
 
 def grade_submission(
-    assignment: Assignment, data: bytes, limits: Limits = Limits(), note: str = ""
+    assignment: Assignment, data: bytes, limits: Limits | None = None, note: str = ""
 ) -> Result:
     """Return the result of grading one submitted file; never raises for what a student did."""
     rebuilt = rebuild(assignment, data)
-    outcome = grade(assignment, rebuilt.notebook, limits)
+    outcome = grade(assignment, rebuilt.notebook, limits or Limits())
     verdicts = {item.grade_id: outcome.verdicts.get(item.grade_id) for item in assignment.tests}
     missing = Verdict("grader-error", "The test was not run.")
     flags = ([note] if note else []) + [*rebuilt.flags, *outcome.flags]

@@ -13,7 +13,7 @@ import signal
 import socket
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +35,9 @@ from autograder.wire import Channel
 class Limits:
     """What one submission may use. A full solution of the longest exercise uses a fifth of it."""
 
-    cell_seconds: float = 60  # one cell of the student's
-    test_seconds: float = 60  # one test cell
+    cell_seconds: float = 30  # one cell of the student's
+    test_seconds: float = 30  # one test cell
+    again_seconds: float = 5  # a cell or test after one was stopped: what hangs, hangs again
     notebook_seconds: float = 300  # everything
     grace_seconds: float = 2  # between asking the student's code to stop and killing it
     restarts: int = 2  # of a candidate that died, so that one bad function costs one item
@@ -64,6 +65,7 @@ class Session:
         self.outcome = Outcome()
         self.ran: list[nbformat.NotebookNode] = []  # what a fresh candidate must run again
         self.restarts = 0
+        self.stopped = False  # whether something had to be stopped because its time was up
         self.client: Client | None = None
         self.examiner: launcher.Session | None = None
 
@@ -142,7 +144,7 @@ class Session:
         data = await asyncio.to_thread(self.control.receive)
         status, result = codec.decode(data)
         if status != "ok":
-            raise ExaminerFailed(str(result))
+            raise ExaminerError(str(result))
         return result
 
     # Cells
@@ -158,6 +160,9 @@ class Session:
         await self._run_students_cell(cell)
 
     def _left(self, most: float) -> float:
+        """Return the seconds that may be used now, at most ``most``."""
+        if self.stopped:
+            most = min(most, self.limits.again_seconds)
         return min(most, self.deadline - time.monotonic())
 
     async def _run_students_cell(self, cell: nbformat.NotebookNode) -> None:
@@ -178,11 +183,11 @@ class Session:
         """Run a cell in the candidate; return what stopped it, or '' when it came to an end."""
         assert self.client is not None
         self.client.timeout = max(1, round(seconds))
-        self.client.error_on_timeout = None
         task = asyncio.ensure_future(self.client.async_execute_cell(cell, 0))
         done, _ = await asyncio.wait([task], timeout=seconds + self.limits.grace_seconds)
         try:
             if not done:
+                self.stopped = True
                 await self._kill_candidate()
                 task.cancel()
                 with contextlib.suppress(BaseException):
@@ -192,6 +197,7 @@ class Session:
         except (DeadKernelError, asyncio.CancelledError):
             return "it ended the process it ran in."
         except CellTimeoutError:
+            self.stopped = True
             await self._kill_candidate()
             return f"stopped after {seconds:.0f} s."
         except Exception as error:
@@ -232,6 +238,7 @@ class Session:
         try:
             done, _ = await asyncio.wait([asking], timeout=seconds)
             if not done:
+                self.stopped = True
                 await self._provisioner().send_signal(signal.SIGINT)
                 done, _ = await asyncio.wait([asking], timeout=self.limits.grace_seconds)
             if not done:
@@ -240,7 +247,7 @@ class Session:
             if not done:
                 return await self._abandon_examiner()
             verdict = Verdict(**asking.result())
-        except (EOFError, OSError, ExaminerFailed) as error:
+        except (EOFError, OSError, ExaminerError) as error:
             return Verdict("grader-error", f"The examiner failed: {error}")
         finally:
             await self._end_serving(serving, asking)
@@ -274,13 +281,11 @@ class Session:
         return Verdict("timeout", "The test did not finish in time.")
 
 
-class ExaminerFailed(Exception):
+class ExaminerError(Exception):
     """The examiner could not do what was asked: the instructor's cells are at fault."""
 
 
 def _with_print(verdict: Verdict, printed: str) -> Verdict:
-    from dataclasses import replace
-
     return replace(verdict, printed=(verdict.printed + printed)[-4000:])
 
 

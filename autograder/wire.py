@@ -30,7 +30,7 @@ class WireError(Exception):
 
 @dataclass(frozen=True)
 class Ref:
-    """An object that stays where it was born: its number there, what it is, and what it is called."""
+    """An object that stays where it was born: its number there, its kind and its name."""
 
     number: int
     kind: str  # "function", "class", "object" or "iterator"
@@ -129,7 +129,7 @@ def _unpack_array(codec: Codec, data: bytes) -> np.ndarray:
     return _buffer(np.dtype(dtype), shape, raw)
 
 
-def _unpack_scalar(codec: Codec, data: bytes) -> np.generic:
+def _unpack_scalar(codec: Codec, data: bytes) -> Any:
     dtype, raw = _split(data)
     return _buffer(np.dtype(dtype), [], raw)[()]
 

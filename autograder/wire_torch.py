@@ -1,4 +1,4 @@
-"""How torch values cross the wire: raw bytes, dtype, shape, device and whether a gradient is wanted."""
+"""How torch values cross the wire: raw bytes, dtype, shape, device, and if a gradient is wanted."""
 
 from __future__ import annotations
 
