@@ -40,14 +40,14 @@ def diagnose(
     axes: str = "",
 ) -> str:
     """Return what is wrong with ``actual`` and what to look at, without any expected value."""
-    wrong = ~is_close(actual, expected, rtol, atol)
+    wrong: np.ndarray = np.logical_not(is_close(actual, expected, rtol, atol))
     if np.isnan(actual[wrong]).any() or np.isinf(actual[wrong]).any():
         return _not_finite(actual, wrong, axes)
     if actual.dtype.kind == "b":
-        where = place(np.argwhere(wrong)[0], axes)
-        return f"{plural(wrong.sum(), 'entry')} of {wrong.size} wrong, the first{where}."
-    error = np.abs(actual.astype(np.float64) - expected)
-    error[~wrong] = 0
+        return f"{count(wrong)} wrong{first(wrong, axes)}."
+    actual, expected = actual.astype(np.float64), expected.astype(np.float64)
+    with np.errstate(all="ignore"):
+        error = np.where(wrong, np.abs(actual - expected), 0)
     worst = np.unravel_index(int(np.argmax(error)), error.shape)
     parts = [_headline(wrong, error[worst], place(worst, axes))]
 
@@ -56,31 +56,28 @@ def diagnose(
         return same and bool(is_close(actual, candidate, rtol, atol).all())
 
     found = next((text for text, value in hints.items() if matches(value)), None)
-    found = found or next(_likenesses(actual, expected, matches), None)
+    found = found or next(_likenesses(actual, expected, matches, axes), None)
     found = found or _where_right(wrong, axes) or "Check the equation one factor at a time."
     return " ".join([*parts, found])
 
 
 def _headline(wrong: np.ndarray, error: float, where: str) -> str:
-    size = f"off by up to {error:.1g}"
     if wrong.size == 1:
-        return f"the value is {size}."
-    count = "every entry is" if wrong.all() else f"{wrong.sum()} of {wrong.size} entries are"
-    return f"{count} wrong, {size}{where}."
+        return f"the value is off by about {error:.1g}."
+    return f"{count(wrong)} wrong, off by up to {error:.1g}{where}."
 
 
 def _not_finite(actual: np.ndarray, wrong: np.ndarray, axes: str) -> str:
     bad = wrong & ~np.isfinite(actual)
     kind = "NaN" if np.isnan(actual[bad]).any() else "infinite"
-    where = place(np.argwhere(bad)[0], axes)
     return (
-        f"{plural(bad.sum(), 'entry')} of {bad.size} {kind}, the first{where}. "
+        f"{count(bad)} {kind}{first(bad, axes)}. "
         "Look for exp of a large number, log of 0, or a division by 0."
     )
 
 
 def _likenesses(
-    actual: np.ndarray, expected: np.ndarray, matches: Callable[[np.ndarray], bool]
+    actual: np.ndarray, expected: np.ndarray, matches: Callable[[np.ndarray], bool], axes: str
 ) -> Iterator[str]:
     """Yield what ``actual`` is, where it is the right answer changed in a familiar way."""
     if not actual.any():
@@ -94,7 +91,7 @@ def _likenesses(
         yield "It is the transpose of the right answer: which factor should come first?"
     for axis in range(actual.ndim):
         if matches(np.flip(expected, axis)):
-            yield f"Axis {axis} is in reverse order."
+            yield f"The order along {axis_name(axis, actual.ndim, axes)} is reversed."
     scale = np.linalg.norm(expected)
     if np.linalg.norm(actual - expected) < 1e-3 * scale:
         yield "It is nearly right: float32 somewhere, a finite difference, or a stray epsilon?"
@@ -110,19 +107,18 @@ def _factor(actual: np.ndarray, expected: np.ndarray) -> float:
 
 
 def _about_factor(factor: float) -> str:
-    size = f"{abs(factor):.4g} times too large" if abs(factor) > 1 else (
-        f"{1 / abs(factor):.4g} times too small"
-    )
+    size = abs(factor)
+    times = f"{size:.4g} times too large" if size > 1 else f"{1 / size:.4g} times too small"
     sign = " and its sign is flipped" if factor < 0 else ""
-    return f"It is {size} everywhere{sign}: sum or mean, and over which axes?"
+    return f"It is {times} everywhere{sign}: sum or mean, and over which axes?"
 
 
 def _where_right(wrong: np.ndarray, axes: str) -> str:
     """Return along which axis the right and the wrong entries separate, or nothing."""
     for axis in range(wrong.ndim if wrong.ndim > 1 else 0):
         others = tuple(i for i in range(wrong.ndim) if i != axis)
-        right = ~wrong.any(axis=others)
-        if right.any() and wrong.all(axis=others)[~right].all():
+        right = np.logical_not(np.any(wrong, axis=others))
+        if right.any() and np.all(wrong, axis=others)[~right].all():
             name = axis_name(axis, wrong.ndim, axes)
             good, bad = np.flatnonzero(right), np.flatnonzero(~right)
             return f"Along {name} it is right at {spans(good)} and wrong at {spans(bad)}."
@@ -160,10 +156,19 @@ def named_shape(shape: tuple[int, ...], axes: str) -> str:
     return f"({', '.join(f'{n}={s}' for n, s in zip(names, shape, strict=True))})"
 
 
-def plural(count: int, noun: str) -> str:
-    if count == 1:
-        return f"1 {noun} is" if noun == "entry" else f"1 {noun}"
-    return f"{count} entries are" if noun == "entry" else f"{count} {noun}s"
+def count(marked: np.ndarray) -> str:
+    """Return how many entries are marked, as the beginning of a sentence."""
+    n = int(marked.sum())
+    if marked.size == 1:
+        return "the value is"
+    if n == marked.size:
+        return "every entry is"
+    return f"{n} of {marked.size} entries {'is' if n == 1 else 'are'}"
+
+
+def first(marked: np.ndarray, axes: str) -> str:
+    """Return where the first marked entry is; nothing for a single value."""
+    return f", the first{place(np.argwhere(marked)[0], axes)}" if marked.size > 1 else ""
 
 
 def measure_gradient(

@@ -1,7 +1,7 @@
 """Checks that say what is wrong, where, and what to look at next.
 
 A failed check raises ``AssertionError``. Its message never contains an expected value, so the same
-helpers serve the tests a student sees and the tests a student does not see.
+helpers serve the tests that a student sees and those that a student does not see.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from unrolled._diagnosis import diagnose, is_close, measure_gradient, named_shape, plain
 
 NUMBER = (int, float, np.integer, np.floating)
-EXACT_NUMBERS = {int, float, *np.sctypeDict.values()}
+EXACT_NUMBERS = {int, float, *np.sctypeDict.values()} - {np.bool_}
 
 
 def check_close(
@@ -30,18 +30,21 @@ def check_close(
     """Check that ``actual`` equals ``expected``: type, shape, dtype, then values.
 
     Numbers, numpy arrays, torch tensors, and dicts, lists and tuples of these are compared.
-    ``hints`` maps an explanation to the wrong value it explains; ``axes`` names the axes, "B T H".
+    ``hints`` maps an explanation to the wrong value that it explains; a hint for a dict or a tuple
+    may leave parts out. ``axes`` names the axes of an array, as in "B T H".
     """
     __tracebackhide__ = True
     for label, got, want, path in _leaves(actual, expected, name):
         _check_kind(got, want, label)
-        if not isinstance(want, NUMBER):
-            check_shape(got, np.shape(want), label, axes)
+        if isinstance(want, np.ndarray) and type(got) in (int, float):
+            got = np.asarray(got, dtype=want.dtype)  # a number where an array has no axes
+        if not isinstance(want, (*NUMBER, np.bool_)):
+            check_shape(got, tuple(want.shape), label, axes)
             _check_dtype(got, want, label)
         got, want = plain(got, label), plain(want, label)
         if not is_close(got, want, rtol, atol).all():
-            found = [(text, _pick(value, path)) for text, value in (hints or {}).items()]
-            wrongs = {text: plain(value, text) for text, value in found if value is not None}
+            picked = {text: _pick(value, path) for text, value in (hints or {}).items()}
+            wrongs = {text: plain(v, text) for text, v in picked.items() if v is not None}
             raise AssertionError(f"{label}: {diagnose(got, want, rtol, atol, wrongs, axes)}")
 
 
@@ -57,44 +60,55 @@ def check_gradient(
 ) -> None:
     """Check that ``actual`` is the gradient of ``loss`` at ``x``, by measuring slopes of ``loss``.
 
-    ``loss`` takes an array like ``x`` (float64) and returns a number; it must not modify it.
-    ``hints`` maps an explanation to the loss whose gradient one gets by that mistake.
+    ``loss`` takes a float64 array like ``x`` and returns a number. ``hints`` maps an explanation to
+    the loss whose gradient one gets by that mistake; these are measured only after a mismatch.
     """
     __tracebackhide__ = True
-    wrongs = {text: measure_gradient(wrong, x) for text, wrong in (hints or {}).items()}
-    check_close(actual, measure_gradient(loss, x), name, rtol, atol, wrongs, axes)
+    expected = measure_gradient(loss, x)
+    try:
+        check_close(actual, expected, name, rtol, atol, axes=axes)
+    except AssertionError:
+        wrongs = {text: measure_gradient(wrong, x) for text, wrong in (hints or {}).items()}
+        check_close(actual, expected, name, rtol, atol, wrongs, axes)
 
 
 def check_shape(actual: Any, shape: tuple[int, ...], name: str, axes: str = "") -> None:
-    """Check the shape of an array or a tensor; ``axes`` names its axes, "B T H"."""
+    """Check the shape of an array or a tensor; ``axes`` names its axes, as in "B T H"."""
     __tracebackhide__ = True
-    got = tuple(np.shape(actual))
-    want = tuple(shape)
+    if not hasattr(actual, "shape"):
+        raise AssertionError(f"{name}: expected an array, got {_describe(actual)}.")
+    got, want = tuple(actual.shape), tuple(shape)
     if got == want:
         return
-    message = f"{name}: expected shape {named_shape(want, axes)}, got {got}."
     if sorted(got) == sorted(want):
-        message += " The sizes are right but in another order: are axes swapped?"
+        next_step = "The same sizes in another order: are axes swapped?"
     elif [n for n in got if n != 1] == [n for n in want if n != 1]:
-        message += " They differ by an axis of size 1: squeeze it, or keep it with keepdims=True."
+        next_step = "They differ by an axis of size 1: is a sum over it missing, or one too many?"
     elif len(got) > len(want):
-        message += " There are too many axes: is a sum over one of them missing?"
+        next_step = "One axis too many: is a sum or an index over it missing?"
     elif len(got) < len(want):
-        message += " There are too few axes: is one summed over, or indexed, that should stay?"
+        next_step = "One axis too few: which sum or index took it away?"
     else:
-        message += " Write the shape of every factor beside it and see which one differs."
-    raise AssertionError(message)
+        next_step = "Write its shape beside every factor and see where the size comes from."
+    wanted = named_shape(want, axes)
+    raise AssertionError(f"{name}: expected shape {wanted}, got {got}. {next_step}")
 
 
 def check_unchanged(before: Any, after: Any, name: str) -> None:
-    """Check that ``after`` still equals the copy ``before``, to the last bit."""
+    """Check that ``after`` still equals ``before``, a copy made earlier, to the last bit.
+
+    Of a dict, the message says which entry: a dict of all arguments needs one call.
+    """
     __tracebackhide__ = True
-    for label, now, was, _ in _leaves(after, before, name):
+    for label, now, was, path in _leaves(after, before, name):
         now, was = plain(now, label), plain(was, label)
-        if now.shape != was.shape or not np.array_equal(now, was, equal_nan=True):
+        same = now.shape == was.shape and now.dtype == was.dtype
+        if not (same and np.array_equal(now, was, equal_nan=now.dtype.kind == "f")):
+            inner = "".join(f"[{key!r}]" for key in path[1:])
+            which = f"{name}: {path[0]}{inner}" if path else name
             raise AssertionError(
-                f"{label} was modified. The caller still needs it: work on a copy, "
-                "or use `a = a + b` where the code says `a += b`."
+                f"{which} was modified, and the caller still needs it. "
+                "Work on a copy: `a = a + b` makes a new array, `a += b` changes the old one."
             )
 
 
@@ -105,7 +119,7 @@ def check_raises(
     when: str = "",
     **kwargs: Any,
 ) -> None:
-    """Check that ``function(*args, **kwargs)`` raises ``exception``; ``when`` says in which case."""
+    """Check that ``function(*args, **kwargs)`` raises ``exception``; ``when`` names the case."""
     __tracebackhide__ = True
     name = getattr(function, "__name__", "the function")
     wanted = f"{name}: expected {exception.__name__}{' when ' + when if when else ''}"
@@ -116,35 +130,27 @@ def check_raises(
     except NotImplementedError:
         raise
     except Exception as error:
-        raise AssertionError(
-            f"{wanted}, got {type(error).__name__}: {error}. "
-            "Test for the case before computing anything."
-        ) from error
-    raise AssertionError(
-        f"{wanted}, but it returned normally. Test for the case first and raise {exception.__name__}."
-    )
+        got = type(error).__name__
+        raise AssertionError(f"{wanted}, got {got}. Test for the case before all else.") from error
+    raise AssertionError(f"{wanted}, but it returned. Test for the case first, then `raise`.")
 
 
 def _leaves(
     actual: Any, expected: Any, name: str, path: tuple = ()
 ) -> Iterator[tuple[str, Any, Any, tuple]]:
-    """Yield (label, actual, expected, path) for every number, array or tensor in ``expected``."""
-    if not isinstance(expected, (dict, list, tuple)):
+    """Yield label, actual, expected and path of every number, array and tensor in ``expected``."""
+    if type(expected) not in (dict, list, tuple):
         yield name, actual, expected, path
         return
     if type(actual) is not type(expected):
         want, got = type(expected).__name__, _describe(actual)
-        raise AssertionError(f"{name}: expected a {want}, got {got}. What does it return?")
+        raise AssertionError(f"{name}: expected a {want}, got {got}. See what the docstring says.")
     if isinstance(expected, dict):
         _check_keys(actual, expected, name)
-        keys: Any = expected.keys()
-    else:
-        if len(actual) != len(expected):
-            raise AssertionError(
-                f"{name}: expected {len(expected)} results, got {len(actual)}. "
-                "Compare with the docstring's list of results."
-            )
-        keys = range(len(expected))
+    elif len(actual) != len(expected):
+        counts = f"{len(expected)} results, got {len(actual)}"
+        raise AssertionError(f"{name}: expected {counts}. See what the docstring lists.")
+    keys: Any = expected if isinstance(expected, dict) else range(len(expected))
     for key in keys:
         yield from _leaves(actual[key], expected[key], f"{name}[{key!r}]", (*path, key))
 
@@ -153,62 +159,64 @@ def _check_keys(actual: dict, expected: dict, name: str) -> None:
     missing = [key for key in expected if key not in actual]
     extra = [key for key in actual if key not in expected]
     if missing:
-        raise AssertionError(f"{name}: missing {missing}. It has {sorted(actual, key=str)}.")
+        has = f"It has {sorted(actual, key=str)}." if actual else "It is empty."
+        raise AssertionError(f"{name}: the keys {missing} are missing. {has}")
     if extra:
-        raise AssertionError(f"{name}: unexpected {extra}. Only {sorted(expected, key=str)} belong.")
+        raise AssertionError(f"{name}: the keys {extra} do not belong here. Leave them out.")
 
 
 def _check_kind(actual: Any, expected: Any, name: str) -> None:
-    """Refuse anything but the exact type: a subclass may redefine what equality means."""
-    torch = sys.modules.get("torch")
-    zero_d = not isinstance(expected, bool) and np.shape(expected) == ()
-    allowed: tuple[type, ...]
+    """Refuse all but the exact types: a subclass may have its own idea of equality."""
+    torch = sys.modules.get("torch")  # no tensor can be here when torch was never imported
+    kind, scalar = type(actual), getattr(actual, "shape", None) == ()
+    tensors = (torch.Tensor, torch.nn.Parameter) if torch else ()
     if isinstance(expected, (bool, np.bool_)):
-        allowed, wanted = (bool, np.bool_), "True or False"
+        good, wanted = kind in (bool, np.bool_), "True or False"
     elif isinstance(expected, NUMBER):
-        allowed, wanted = (np.ndarray,), "a number"
-    elif torch is not None and isinstance(expected, torch.Tensor):
-        allowed, wanted = (torch.Tensor, torch.nn.Parameter), "a torch tensor"
+        whole = kind in (np.ndarray, *tensors) and scalar
+        good, wanted = kind in EXACT_NUMBERS or whole, "a number"
+    elif tensors and isinstance(expected, tensors):
+        good, wanted = kind in tensors, "a torch tensor"
+    elif isinstance(expected, np.ndarray):
+        number = kind in EXACT_NUMBERS and expected.shape == ()
+        good, wanted = kind is np.ndarray or number, "a numpy array"
     else:
-        allowed, wanted = (np.ndarray,), "a numpy array"
-    number = zero_d and _is_number(actual)
-    single = not isinstance(expected, NUMBER) or np.shape(actual) == ()
-    tensor = torch is not None and type(actual) is torch.Tensor and isinstance(expected, NUMBER)
-    if not (number or ((type(actual) in allowed or tensor) and single)):
-        next_step = _next_step(actual, wanted)
-        raise AssertionError(f"{name}: expected {wanted}, got {_describe(actual)}. {next_step}")
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) in EXACT_NUMBERS and isinstance(value, NUMBER)
+        raise TypeError(f"{name}: check_close cannot compare with {_describe(expected)}")
+    if not good:
+        raise AssertionError(
+            f"{name}: expected {wanted}, got {_describe(actual)}. {_next_step(actual, wanted)}"
+        )
 
 
 def _next_step(actual: Any, wanted: str) -> str:
     if actual is None:
         return "Is the return statement missing?"
-    if isinstance(actual, tuple):
-        return "Does the docstring ask for one result here?"
+    if type(actual) is tuple:
+        return "See how many results the docstring lists."
     if wanted == "a number" and hasattr(actual, "shape"):
         return "Which axes are still to be summed or averaged?"
-    return f"Return {wanted}; convert at the end if you must."
+    if callable(actual):
+        return "Is the call missing its parentheses?"
+    return f"Return {wanted}."
 
 
 def _check_dtype(actual: Any, expected: Any, name: str) -> None:
+    """Compare dtype and, of tensors, the kind of device."""
     got, want = str(actual.dtype), str(expected.dtype)
     if got != want:
         raise AssertionError(
             f"{name}: expected dtype {want}, got {got}. "
-            "Look at where the array is created (np.zeros, torch.zeros, a cast)."
+            "Look at where the array is made (zeros, ones, a cast): which dtype has it there?"
         )
-    where = [str(getattr(value, "device", "")) for value in (actual, expected)]
-    if where[0] != where[1]:
+    if str(getattr(actual, "device", "")) != str(getattr(expected, "device", "")):
         raise AssertionError(
-            f"{name}: expected it on {where[1]}, got {where[0]}. Take the device from the inputs."
+            f"{name}: expected it on {expected.device}, got {actual.device}. "
+            "Take the device from the inputs."
         )
 
 
 def _pick(value: Any, path: tuple) -> Any:
-    """Return the part of a hint that belongs to this leaf, or None when it has none."""
+    """Return the part of a hint that belongs to one leaf, or None when it has none."""
     for key in path:
         if isinstance(value, dict):
             value = value.get(key)
@@ -218,13 +226,10 @@ def _pick(value: Any, path: tuple) -> Any:
 
 
 def _describe(value: Any) -> str:
-    """Return what a value is, in words, never its content."""
+    """Return what a value is, never what is in it."""
     if value is None:
         return "None"
-    kind = type(value)
-    name = kind.__name__ if kind.__module__ in ("builtins", "numpy") else f"{kind.__module__}.{kind.__name__}"
+    kind = type(value).__name__
     if hasattr(value, "shape") and hasattr(value, "dtype"):
-        return f"{name} of shape {tuple(value.shape)} and dtype {value.dtype}"
-    if isinstance(value, (tuple, list)):
-        return f"a {name} of {len(value)}"
-    return f"{name}"
+        return f"{kind} of shape {tuple(value.shape)} and dtype {value.dtype}"
+    return f"{kind} of length {len(value)}" if type(value) in (tuple, list) else kind
