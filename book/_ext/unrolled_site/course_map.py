@@ -49,7 +49,7 @@ class CourseMap(SphinxDirective):
         group += [nodes.colspec(colwidth=width) for width in (30, 46, 10, 14)]
         group += nodes.thead("", row(*(nodes.Text(text) for text in HEADINGS)))
         group += nodes.tbody("", *(self.chapter(stem) for stem in stems))
-        return nodes.table("", group, classes=["course-map"])
+        return nodes.table("", group, classes=["course-map", "colwidths-given"])
 
     def chapter(self, stem: str) -> nodes.row:
         """Return the row of one chapter."""
@@ -70,10 +70,8 @@ class CourseMap(SphinxDirective):
         target = f"../exercises/{stem}/{stem}.ipynb"
         if not (Path(self.env.srcdir) / target).exists():
             return nodes.Text("–")
-        label = nodes.literal("", f"{stem}.ipynb", classes=["xref", "download"])
-        return addnodes.download_reference(
-            "", "", label, reftarget=target, refdoc=self.env.docname
-        )
+        label = nodes.inline("", "notebook", classes=["xref", "download"])
+        return addnodes.download_reference("", "", label, reftarget=target, refdoc=self.env.docname)
 
 
 def setup(app: Sphinx) -> None:

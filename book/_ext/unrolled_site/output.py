@@ -7,7 +7,7 @@ import nbformat
 from sphinx.application import Sphinx
 
 # 1.5 MB of icons as a script; the theme's web font draws the same ones
-ICON_SCRIPT = re.compile(r'[ \t]*<script[^>]*scripts/fontawesome\.js[^>]*></script>\n?')
+ICON_SCRIPT = re.compile(r"[ \t]*<script[^>]*scripts/fontawesome\.js[^>]*></script>\n?")
 UNNEEDED = ("scripts/fontawesome.js*", "scripts/*.map", "vendor/**/*.ttf", "styles/*.map")
 
 
