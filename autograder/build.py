@@ -253,7 +253,7 @@ def _strays(course: Course) -> list[Checked]:
     ]
 
 
-@click.command("build", epilog="Example: autograder build ch05_bptt")
+@click.command("build")
 @click.argument("stems", nargs=-1, metavar="[ASSIGNMENT]...")
 @click.option("--check", is_flag=True, help="Change nothing; fail if exercises/ is out of date.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -263,6 +263,10 @@ def build_command(ctx: click.Context, stems: tuple[str, ...], check: bool, as_js
 
     nbgrader's own generate_assignment does it, and registers them in the gradebook.
     Marks of submissions already graded stay.
+
+    \b
+    Example:
+        autograder build ch05_bptt
     """
     course = find_course(ctx.obj)
     sources = read_sources(course, stems or course.stems())
