@@ -111,7 +111,8 @@ def add(source: str, after: str = "setup-2", **metadata: Any) -> Edit:
     def edit(notebook: Notebook) -> None:
         cell: Notebook = {"cell_type": "code", "execution_count": None, "outputs": []}
         place = _where(notebook, after) + 1
-        notebook["cells"].insert(place, cell | {"id": "added", "metadata": metadata, "source": source})
+        cell |= {"id": "added", "metadata": metadata, "source": source}
+        notebook["cells"].insert(place, cell)
 
     return edit
 

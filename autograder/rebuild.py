@@ -64,7 +64,7 @@ def read_cells(data: bytes, known: set[str], flags: list[str]) -> list[Submitted
         flags.append("unreadable: the file is empty")
         return []
     try:
-        content = json.loads(_decode(data, flags))
+        content = json.loads(_decode(data, flags), strict=False)
         if not isinstance(content, dict):
             raise ValueError("not a notebook")
         raw = _raw_cells(content, flags)

@@ -44,6 +44,12 @@ def replace(value: Any, take: Callable[[], torch.Tensor]) -> Any:
     return value
 
 
+def detached(value: Any) -> Any:
+    """Return ``value`` with no tensor in it wanting a gradient."""
+    tensors = iter([tensor.detach() for tensor in tensors_in(value)])
+    return replace(value, lambda: next(tensors))
+
+
 class _RemoteCall(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, state: dict[str, Any], *inputs: torch.Tensor) -> Any:
@@ -62,7 +68,7 @@ class _RemoteCall(torch.autograd.Function):
 def call(endpoint: Endpoint, target: int | str, args: tuple, kwargs: dict[str, Any]) -> Any:
     """Return what the remote function returns, joined to the autograd graph here."""
     if not torch.is_grad_enabled():
-        return endpoint.plain_call(target, args, kwargs)
+        return detached(endpoint.plain_call(target, args, kwargs))
     number = next(_numbers)
     state: dict[str, Any] = {"endpoint": endpoint, "number": number}
 
