@@ -20,12 +20,15 @@
 #
 # Before you start, read chapter 5 of the book: it derives every equation used here.
 #
-# **Rules of the game.**
-# numpy only, and by hand: no automatic differentiation, and no finite differences outside part 2.
-# Every array of real numbers is float64, because a gradient check needs the digits.
-# No function changes the arrays that it is given.
-# Each part may call the functions of the parts before it.
-# The cell below each part tests it and says what is wrong; when your work is graded, further tests with other inputs run as well.
+# **Rules**
+#
+# * numpy only, and by hand: no automatic differentiation, and no finite differences outside part 2.
+# * Every array of real numbers is float64, because a gradient check needs the digits.
+# * No function changes the arrays that it is given.
+# * Each part may call the functions of the parts before it.
+#
+# The cell below each part tests it and says what is wrong, where, and what to look at.
+# When your work is graded, further tests with other inputs run as well.
 
 # %% [markdown]
 # ## What is given
@@ -51,8 +54,8 @@
 # | `h0` | (B, H) | the state before the first step | `b_h` | (H,) | hidden bias |
 # | `logits` | (B, T, V) | $o_t$ | `W_hy`, `b_y` | (H, V), (V,) | output layer |
 #
-# Equations are numbered within this notebook.
-# They count steps from 1 and the arrays count from 0: $h_1$ is `h[:, 0]`, and the state before it is `h0`.
+# Equations count steps from 1, arrays from 0: $h_1$ is `h[:, 0]`, and the state before it is `h0`.
+# The numbers of equations are those of this notebook.
 #
 # **Names.** `d_h` stands for $\partial L / \partial h$ and has the shape of `h`; so for every array.
 # The parameters travel together in a dict, `params["W_hh"]`, and so do their gradients, `grads["W_hh"]`, under the same keys.
@@ -1391,6 +1394,7 @@ for exponent in range(-1, -15, -2):
 # Every example of the batch has its own $S$, so in numpy it has shape (B, H, H, H).
 # The memory no longer depends on $T$, but on $H^3$: this is why BPTT won.
 # Your result must equal `grads["W_hh"]` of `rnn_backward`, though no line of the two is alike.
+# If you leave it out, the test below fails and costs nothing.
 
 # %% tags=["exercise", "id:rtrl-gradient"]
 def rtrl_gradient(

@@ -160,7 +160,7 @@ def compiled(source: str, where: str) -> CodeType:
 
 
 @contextmanager
-def limit(seconds: int) -> Iterator[None]:
+def limit(seconds: float) -> Iterator[None]:
     """Raise ``TooSlow`` in the block when it takes longer."""
 
     def stop(signum: int, frame: FrameType | None) -> None:

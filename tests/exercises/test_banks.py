@@ -14,6 +14,7 @@ from bank_harness import (
     cells,
     exercises,
     failures,
+    limit,
     own_tests,
     solution,
     stub,
@@ -123,6 +124,13 @@ def test_every_test_belongs_to_an_exercise(stem):
     tests = [cell.id for cell in cells(stem) if cell.role == "test"]
     assert len(tests) == len(set(tests))
     assert set(tests) == owned
+
+
+def test_endless_answer_is_stopped():
+    """An answer that never returns ends as TooSlow, so that one entry cannot hang the run."""
+    with pytest.raises(TooSlow), limit(0.05):
+        while True:
+            pass
 
 
 def test_every_bank_has_a_source():
