@@ -66,10 +66,12 @@ def grade_class(
     """Yield a row for each student as soon as it is recorded."""
     from autograder import preprocessors
     from autograder.assignment import load
+    from autograder.limits import limits_for
     from autograder.pool import Failure, Job, run
     from autograder.results import key_of
 
     task = load(stem, course.source_notebook(stem), course.release_notebook(stem))
+    limits = limits_for(course, stem)
     store = preprocessors.store()
     recorder = Recorder(course, stem)
     jobs = []
@@ -81,7 +83,7 @@ def grade_class(
         elif not force and store.get(key) is not None:
             yield recorder.record(student, Row(student))
         else:
-            jobs.append(Job(student, task, data, note, key))
+            jobs.append(Job(student, task, data, note, key, limits))
     for job, result in run(jobs, workers):
         row = Row(job.student)
         if isinstance(result, Failure) or not result.trusted:

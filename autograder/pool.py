@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 
 from autograder.assignment import Assignment
+from autograder.limits import Limits
 from autograder.results import Result, grade_submission
-from autograder.session import Limits
 
 
 @dataclass(frozen=True)

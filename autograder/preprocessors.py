@@ -18,6 +18,7 @@ from nbgrader.utils import is_grade
 
 from autograder.assignment import Assignment, load
 from autograder.course import find_course
+from autograder.limits import limits_for
 from autograder.rebuild import rebuild
 from autograder.results import Result, Store, as_notebook, grade_submission, key_of
 
@@ -141,7 +142,7 @@ def examined(task: Assignment, data: bytes, note: str) -> Result:
     key = key_of(task, data)
     result = store().get(key)
     if result is None:
-        result = grade_submission(task, data, note=note)
+        result = grade_submission(task, data, limits_for(find_course(), task.stem), note)
         store().put(result)
     if not result.trusted:
         raise NbGraderException("the grader failed; no mark was recorded: see the log")

@@ -16,8 +16,9 @@ import nbformat
 from autograder.assignment import Assignment
 from autograder.course import write_atomically
 from autograder.examiner import Verdict
+from autograder.limits import Limits
 from autograder.rebuild import rebuild
-from autograder.session import Limits, grade
+from autograder.session import grade
 
 # Statuses that may come out otherwise on another day; they are graded again, not remembered.
 UNSTABLE = frozenset({"timeout", "memory", "killed", "grader-error"})
@@ -69,11 +70,11 @@ def key_of(assignment: Assignment, data: bytes) -> str:
 
 
 def grade_submission(
-    assignment: Assignment, data: bytes, limits: Limits | None = None, note: str = ""
+    assignment: Assignment, data: bytes, limits: Limits, note: str = ""
 ) -> Result:
     """Return the result of grading one submitted file; never raises for what a student did."""
     rebuilt = rebuild(assignment, data)
-    outcome = grade(assignment, rebuilt.notebook, limits or Limits())
+    outcome = grade(assignment, rebuilt.notebook, limits)
     verdicts = {item.grade_id: outcome.verdicts.get(item.grade_id) for item in assignment.tests}
     missing = Verdict("grader-error", "The test was not run.")
     flags = ([note] if note else []) + [*rebuilt.flags, *outcome.flags]

@@ -26,21 +26,10 @@ from autograder import launcher
 from autograder.assignment import Assignment, Item
 from autograder.candidate_names import SERVE
 from autograder.examiner import Verdict, plain_codec
+from autograder.limits import Limits
 from autograder.outputs import CappedOutputs
 from autograder.provisioner import CandidateProvisioner, kernel_manager
 from autograder.wire import Channel
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one submission may use. A full solution of the longest exercise uses a fifth of it."""
-
-    cell_seconds: float = 30  # one cell of the student's
-    test_seconds: float = 30  # one test cell
-    again_seconds: float = 5  # a cell or test after one was stopped: what hangs, hangs again
-    notebook_seconds: float = 300  # everything
-    grace_seconds: float = 2  # between asking the student's code to stop and killing it
-    restarts: int = 2  # of a candidate that died, so that one bad function costs one item
 
 
 @dataclass
