@@ -6,28 +6,37 @@ its functions return.
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
+import sys
 from types import FrameType
 from typing import Any
 
+import zmq
+from ipykernel.control import ControlThread
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
+from ipykernel.shellchannel import ShellChannelThread
 
 from autograder.candidate_names import SERVE
 from autograder.remote import Endpoint
 from autograder.wire import Channel
 
+MAX_PRINTED = 200_000  # characters a cell may print; the grader keeps fewer
+ARGUMENTS = ["--HistoryManager.enabled=False", "--ZMQInteractiveShell.cache_size=0"]
+
 
 class CandidateKernel(IPythonKernel):
-    """An IPython kernel, except that one request means "answer calls until told to stop"."""
+    """An ordinary IPython kernel, except that one request means "answer calls"."""
 
     endpoint: Endpoint
     calling = False
 
     async def do_execute(self, code: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Run a cell, or answer the calls of a test cell."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, Brief):
+                stream.room = MAX_PRINTED
         if code != SERVE:
             return await super().do_execute(code, *args, **kwargs)
         assert self.shell is not None
@@ -53,15 +62,81 @@ class CandidateKernel(IPythonKernel):
         finally:
             self.calling = False
 
+    def raw_input(self, prompt: str = "") -> str:
+        """Return nothing to an `input()` left in: nobody is there to type."""
+        print(prompt)
+        return ""
 
-def main(connection_file: str, wire: int, folder: str) -> None:
-    """Become the kernel of one submission."""
-    os.chdir(folder)
+    def getpass(self, prompt: str = "", *_: Any, **__: Any) -> str:
+        """Return nothing, as above."""
+        return self.raw_input(prompt)
+
+
+class Brief:
+    """Mixin for a stream: drops what is printed beyond a cell's room, so a flood stays here."""
+
+    room = MAX_PRINTED
+
+    def write(self, text: str) -> int | None:
+        """Print, as far as there is room."""
+        kept = text[: self.room] if isinstance(text, str) else text
+        self.room -= len(kept)
+        super().write(kept)  # type: ignore[misc]
+        return len(text)
+
+
+class CandidateApp(IPKernelApp):
+    """A kernel on sockets that the grader made, so that no folder is shared with it."""
+
+    listening: dict[int, int]  # a descriptor for each port
+    connection: Any
+
+    def init_connection_file(self) -> None:
+        """Take the connection from the grader, not from a file."""
+        self.load_connection_info(self.connection)
+
+    def init_poller(self) -> None:
+        """Watch no parent: the kernel kills this process when the grader ends."""
+
+    def init_heartbeat(self) -> None:
+        """Have no heartbeat: the grader asks for the process itself."""
+
+    def write_connection_file(self, **kwargs: Any) -> None:
+        """Write none."""
+
+    def init_control(self, context: zmq.Context) -> None:
+        """Open the control channel, without the debugger's connections."""
+        self.control_socket = context.socket(zmq.ROUTER)
+        self.control_socket.linger = 1000
+        self.control_port = self._bind_socket(self.control_socket, self.control_port)
+        self.debugpy_socket = context.socket(zmq.STREAM)
+        self.debug_shell_socket = context.socket(zmq.DEALER)
+        self.control_socket.router_handover = 1
+        self.control_thread = ControlThread(daemon=True)
+        self.shell_channel_thread = ShellChannelThread(context, daemon=True)
+
+    def _bind_socket(self, s: zmq.Socket, port: int) -> int:
+        s.setsockopt(zmq.USE_FD, self.listening[port])
+        s.bind(f"ipc://{port}")
+        return port
+
+
+def main(descriptors: list[int], connection: dict[str, Any]) -> None:
+    """Become the kernel of one submission.
+
+    Args:
+        descriptors: the wire to the tests, then a listening socket for each port in turn.
+        connection: as in a kernel's connection file.
+    """
+    wire, *listening = descriptors
+    app = CandidateApp.instance(kernel_class=CandidateKernel)
+    app.connection = connection
+    app.listening = dict(zip(connection.pop("listening"), listening, strict=True))
+    app.initialize(ARGUMENTS)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        stream.__class__ = type("BriefStream", (Brief, type(stream)), {})
     endpoint = Endpoint(Channel(socket.socket(fileno=wire)), names={})
-    app = IPKernelApp.instance(kernel_class=CandidateKernel)
-    app.initialize(
-        ["-f", connection_file, "--HistoryManager.enabled=False", "--no-stdout", "--no-stderr"][:3]
-    )
     endpoint.run = app.kernel.run_call
     app.kernel.endpoint = endpoint
     app.start()

@@ -10,9 +10,11 @@ import signal
 import socket
 import subprocess
 import sys
+from dataclasses import asdict
 from typing import Any
 
 from autograder.errors import AutograderError
+from autograder.sandbox import WITHOUT, Quota, SandboxIncomplete
 
 # One thread per process: the pool uses the cores; numpy's own threads would only fight over them.
 ENVIRONMENT = {
@@ -27,7 +29,7 @@ ENVIRONMENT = {
     "IPYTHONDIR": "/nonexistent",
     "HOME": "/nonexistent",
 }
-KEPT = ("PATH", "UNROLLED_DEVICE", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH", "AUTOGRADER_DEBUG")
+KEPT = ("PATH", "UNROLLED_DEVICE", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH", WITHOUT)
 START_SECONDS = 60
 
 
@@ -41,15 +43,19 @@ class WarmProcessError(AutograderError):
 
 
 class Session:
-    """One forked process; it dies when the session is closed."""
+    """One forked process; it and all it started die when the session is closed."""
 
     def __init__(self, stream: socket.socket) -> None:
         self.stream = stream
         self.exit: int | None = None
+        self.reason = ""  # the limit it was killed for: memory or processes
         self._buffer = b""
-        self.pid: int = self._message(timeout=START_SECONDS)["pid"]
+        answer = self._message(timeout=START_SECONDS)
+        if "failed" in answer:
+            raise SandboxIncomplete(answer["failed"])
+        self.pid: int = answer["pid"]
 
-    def _message(self, timeout: float | None) -> dict[str, int]:
+    def _message(self, timeout: float | None) -> dict[str, Any]:
         while b"\n" not in self._buffer:
             ready, _, _ = select.select([self.stream], [], [], timeout)
             part = self.stream.recv(4096) if ready else b""
@@ -63,7 +69,8 @@ class Session:
         """Return the exit status, or None while the process runs."""
         if self.exit is None and select.select([self.stream], [], [], 0)[0]:
             try:
-                self.exit = self._message(timeout=0)["exit"]
+                message = self._message(timeout=0)
+                self.exit, self.reason = message["exit"], message["reason"]
             except (WarmProcessError, OSError):
                 self.exit = -signal.SIGKILL
         return self.exit
@@ -82,7 +89,7 @@ class Zygote:
     """The warm process. Use it as a context manager, or close it when done."""
 
     def __init__(self) -> None:
-        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.control, theirs = socket.socketpair()  # one request at a time, each answered
         environment = ENVIRONMENT | {k: os.environ[k] for k in KEPT if k in os.environ}
         self.process = subprocess.Popen(
             [sys.executable, "-I", "-m", "autograder.zygote", str(theirs.fileno())],
@@ -100,11 +107,23 @@ class Zygote:
             raise WarmProcessError("the warm process did not start")
         self.wait_until_ready = lambda: None  # type: ignore[method-assign]
 
-    def fork(self, role: str, arguments: dict[str, Any], descriptors: list[int]) -> Session:
-        """Fork a candidate or an examiner that keeps the given descriptors."""
+    def fork(
+        self,
+        role: str,
+        arguments: dict[str, Any],
+        descriptors: list[int],
+        quota: Quota | None = None,
+        folder: str = "/nonexistent",
+    ) -> Session:
+        """Fork a candidate or an examiner that keeps the given descriptors.
+
+        ``folder`` is where it may write if it cannot have a folder of its own in memory.
+        """
         self.wait_until_ready()
         ours, theirs = socket.socketpair()
-        packet = json.dumps({"role": role, "arguments": arguments}).encode()
+        request: dict[str, Any] = {"role": role, "arguments": arguments, "folder": folder}
+        request["quota"] = asdict(quota or Quota())
+        packet = json.dumps(request).encode()
         socket.send_fds(self.control, [packet], [theirs.fileno(), *descriptors])
         theirs.close()
         return Session(ours)

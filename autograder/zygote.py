@@ -6,20 +6,25 @@ before it forks (a thread pool would not survive the fork).
 
 Each request is one packet on the control socket: a role with its arguments, the descriptors the
 child may keep, and a session socket. The child lives as long as that session: closing the
-session kills it, and its exit status is the session's last message.
+session kills it and everything it started, and its exit status is the session's last message.
+While it runs, the memory and the number of its process tree are watched.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
+import functools
 import json
 import os
 import selectors
 import signal
 import socket
 import sys
-from typing import Any, NoReturn
+from typing import Any
+
+from autograder import sandbox
+from autograder.errors import AutograderError
+from autograder.sandbox import Quota
 
 WARM = (
     "numpy",
@@ -39,7 +44,8 @@ WARM = (
     "autograder.wire_torch",
 )
 MAX_REQUEST = 65536
-PR_SET_PDEATHSIG = 1
+MAX_DESCRIPTORS = 16
+WATCH_SECONDS = 0.1  # a tree may exceed its limits for as long
 
 
 def warm_up() -> None:
@@ -51,106 +57,181 @@ def warm_up() -> None:
             importlib.import_module(name)
 
 
-def serve(control: socket.socket) -> None:
-    """Fork a child for every request until the control socket closes."""
-    selector = selectors.DefaultSelector()
-    selector.register(control, selectors.EVENT_READ, None)
-    while True:
-        for key, _ in selector.select():
-            if key.data is not None:
-                _attend(selector, *key.data)
-                continue
-            packet, descriptors, _, _ = socket.recv_fds(control, MAX_REQUEST, 8)
-            if not packet:
-                return
-            session = socket.socket(fileno=descriptors[0])
-            pid = _fork(selector, json.loads(packet), session, descriptors[1:])
-            watch = os.pidfd_open(pid)
-            for source in (session, watch):
-                selector.register(source, selectors.EVENT_READ, (pid, session, watch))
-            session.sendall(json.dumps({"pid": pid}).encode() + b"\n")
+class Child:
+    """A forked process and the session it lives for."""
 
+    def __init__(self, process: sandbox.Child, session: socket.socket, quota: Quota) -> None:
+        self.process, self.session, self.quota = process, session, quota
+        self.reason = ""  # the limit that it was killed for
 
-def _attend(
-    selector: selectors.BaseSelector, pid: int, session: socket.socket, watch: int
-) -> None:
-    """Pass on a signal, or end a session whose child or client is gone."""
-    with contextlib.suppress(OSError):
-        session.setblocking(False)
-        message = session.recv(64)
-        if message:
-            for number in message:
-                os.killpg(pid, number)
+    def signal(self, number: int) -> None:
+        """Send a signal to the process and its group."""
+        with contextlib.suppress(OSError):
+            os.killpg(self.process.pid, number)
             return
-    if session.fileno() < 0:
-        return  # ended by the other of its two events
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(pid, signal.SIGKILL)
-    _, status = os.waitpid(pid, 0)
+        with contextlib.suppress(OSError):
+            os.kill(self.process.pid, number)
+
+    def watch(self) -> None:
+        """Kill the tree when all of it together uses more than it may."""
+        if self.process.proc is None or self.reason:
+            return
+        memory, tasks = tree_usage(self.process.proc)
+        if memory > self.quota.memory:
+            self.reason = "memory"
+        elif tasks > 2 * self.quota.processes:  # where the kernel does not count them
+            self.reason = "processes"
+        if self.reason:
+            self.signal(signal.SIGKILL)
+
+
+def tree_usage(proc: int) -> tuple[int, int]:
+    """Return the bytes and the threads of the processes that a view of /proc shows.
+
+    What every forked process inherits is taken off; what they share later counts for each.
+    """
+    memory = tasks = 0
+    for name in os.listdir(proc):
+        if name.isdigit():
+            with contextlib.suppress(OSError):
+                own, threads = usage(f"{name}/status", proc)
+                memory += max(0, own - inherited())
+                tasks += threads
+    return memory, tasks
+
+
+def usage(path: str, folder: int | None = None) -> tuple[int, int]:
+    """Return the bytes of a process's own and shared memory, and its threads."""
+
+    def opener(name: str, flags: int) -> int:
+        return os.open(name, flags, dir_fd=folder)
+
+    with open(path, opener=opener) as file:
+        fields = dict(line.split(":", 1) for line in file if ":" in line)
+    kib = [int(fields.get(name, "0 kB").split()[0]) for name in ("RssAnon", "RssShmem")]
+    return sum(kib) * 1024, int(fields["Threads"])
+
+
+@functools.cache
+def inherited() -> int:
+    """Return the bytes of memory that every forked process inherits."""
     with contextlib.suppress(OSError):
-        session.sendall(json.dumps({"exit": os.waitstatus_to_exitcode(status)}).encode() + b"\n")
-    selector.unregister(session)
-    selector.unregister(watch)
-    session.close()
-    os.close(watch)
+        return usage("/proc/self/status")[0]
+    return 0
 
 
-def _fork(
-    selector: selectors.BaseSelector,
-    request: dict[str, Any],
-    session: socket.socket,
-    descriptors: list[int],
-) -> int:
-    pid = os.fork()
-    if pid:
-        for descriptor in descriptors:
+class Zygote:
+    """Forks a child for every request on the control socket until that closes."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self.control = control
+        self.selector = selectors.DefaultSelector()
+        self.children: set[Child] = set()
+
+    def serve(self) -> None:
+        """Serve requests, signals and ends."""
+        ended, wakeup = os.pipe()
+        for descriptor in (ended, wakeup):
+            os.set_blocking(descriptor, False)
+        signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self.selector.register(self.control, selectors.EVENT_READ, self.control)
+        self.selector.register(ended, selectors.EVENT_READ, ended)
+        while True:
+            for key, _ in self.selector.select(WATCH_SECONDS if self.children else None):
+                if key.data is self.control:
+                    if not self.accept():
+                        return
+                elif isinstance(key.data, Child):
+                    self.attend(key.data)
+                else:
+                    with contextlib.suppress(BlockingIOError):
+                        os.read(ended, 65536)
+            self.reap()
+            for child in self.children:
+                child.watch()
+
+    def accept(self) -> bool:
+        """Fork what is asked for; return False when the grader is gone."""
+        packet, descriptors, _, _ = socket.recv_fds(self.control, MAX_REQUEST, MAX_DESCRIPTORS)
+        if not packet:
+            return False
+        session = socket.socket(fileno=descriptors[0])
+        request, keep = json.loads(packet), descriptors[1:]
+        quota = Quota(**request["quota"])
+        try:
+            body = functools.partial(become, request["role"], request["arguments"], keep)
+            process = sandbox.spawn(body, quota, request["folder"], keep)
+        except AutograderError as error:
+            _tell(session, failed=error.args[0] if error.args else str(error))
+            session.close()
+        else:
+            child = Child(process, session, quota)
+            self.children.add(child)
+            self.selector.register(session, selectors.EVENT_READ, child)
+            _tell(session, pid=process.pid)
+        for descriptor in keep:
             os.close(descriptor)
-        return pid
-    try:
-        _become(request, descriptors)
-    except BaseException:
-        if os.environ.get("AUTOGRADER_DEBUG"):
-            import traceback
+        return True
 
-            traceback.print_exc(file=open("/tmp/autograder-debug.log", "a"))
-    finally:
-        os._exit(1)
+    def attend(self, child: Child) -> None:
+        """Pass on a signal, or end a session whose client is gone."""
+        message = b""
+        with contextlib.suppress(OSError):
+            message = child.session.recv(64)
+        for number in message:
+            child.signal(number)
+        if not message and child in self.children:
+            self.finish(child)
+
+    def reap(self) -> None:
+        """End the sessions of children that ended."""
+        for child in list(self.children):
+            waited = os.waitid(os.P_PID, child.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if waited is not None:
+                self.finish(child)
+
+    def finish(self, child: Child) -> None:
+        """Leave nothing of a child's tree, and say how it ended."""
+        self.children.discard(child)
+        status = sandbox.end(child.process)
+        with contextlib.suppress(OSError):
+            _tell(child.session, exit=status, reason=child.reason)
+        self.selector.unregister(child.session)
+        child.session.close()
 
 
-def _become(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
+def _tell(session: socket.socket, **fields: Any) -> None:
+    session.sendall(json.dumps(fields).encode() + b"\n")
+
+
+def become(role: str, arguments: dict[str, Any], descriptors: list[int]) -> None:
     """Turn the forked child into what was asked for."""
-    os.setsid()
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    _keep_only(descriptors)
-    role, arguments = request["role"], request["arguments"]
     if role == "candidate":
         from autograder import candidate
 
-        candidate.main(wire=descriptors[0], **arguments)
+        candidate.main(descriptors, **arguments)
     else:
         from autograder import examiner
 
         examiner.main(control=descriptors[0], wire=descriptors[1])
-    os._exit(0)
-
-
-def _keep_only(descriptors: list[int]) -> None:
-    """Close every descriptor but these; standard input and output lead nowhere."""
-    null = os.open(os.devnull, os.O_RDWR)
-    for number in (0, 1, 2):
-        os.dup2(null, number)
-    kept = sorted({0, 1, 2, *descriptors})
-    for low, high in zip(kept, [*kept[1:], 65536], strict=True):
-        os.closerange(low + 1, high)
 
 
 def main() -> None:
     """Warm up, say so, and serve on the descriptor named on the command line."""
     control = socket.socket(fileno=int(sys.argv[1]))
     warm_up()
+    inherited()
     control.send(b"ready")
-    serve(control)
+    zygote = Zygote(control)
+    try:
+        zygote.serve()
+    finally:
+        for child in zygote.children:
+            sandbox.end(child.process)
 
 
 if __name__ == "__main__":

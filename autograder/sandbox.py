@@ -1,0 +1,360 @@
+"""Lock a process in before it runs anything a student wrote.
+
+`spawn` forks a process that is the first in a process namespace of its own, applies every layer
+and only then runs what it was given. A layer that cannot be had stops it, unless the instructor
+named that layer as dispensable. Where the kernel has no such thing (macOS) the same code runs
+without the layers, after the same refusal. `autograder doctor` tests each layer by attacking it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from autograder import landlock, rootfs, seccomp, syscalls
+from autograder.errors import AutograderError
+
+# Each layer, and what a submission could do where it is missing.
+LAYERS = {
+    "user": "run with the grader's own rights",
+    "pid": "see and signal the grader and other submissions, and leave processes behind",
+    "mount": "see every file name and fill the disk",
+    "network": "reach the network",
+    "ipc": "use shared memory and message queues of other processes",
+    "landlock": "open files by a way that the mounts do not cover",
+    "no-new-privs": "gain rights by running a setuid program",
+    "seccomp": "reach kernel machinery with a record of holes, and memory that no limit counts",
+    "limits": "use up memory, processes and disk",
+}
+WITHOUT = "AUTOGRADER_WITHOUT_SANDBOX_LAYER"  # names of layers that grading may go on without
+NOBODY = 65534
+KEPT = (  # of the environment
+    *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "MPLBACKEND"),
+    *("LD_LIBRARY_PATH", "UNROLLED_DEVICE", "CUDA_VISIBLE_DEVICES", "PYTHONHASHSEED"),
+)
+MIB = 2**20
+START_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Quota:
+    """What one process tree may use. Honest solutions of the longest exercise use a fifth."""
+
+    memory: int = 2048 * MIB  # beyond what the warm process has; for each process and for all
+    processes: int = 64  # threads count; an idle kernel has eight
+    disk: int = 64 * MIB  # files live in memory, so this is small
+    files: int = 256  # open at once
+    seconds: int = 900  # of computing; only for when the grader itself is gone
+
+
+class SandboxIncomplete(AutograderError):  # noqa: N818 (the name says what is wrong)
+    """Layers of the sandbox that this machine does not have."""
+
+    def __init__(self, missing: dict[str, str]) -> None:
+        super().__init__(missing)
+
+    @property
+    def missing(self) -> dict[str, str]:
+        """Return why each layer is missing."""
+        return self.args[0]
+
+    @property
+    def what(self) -> str:
+        """One line: what failed, and what a submission could do."""
+        names = ", ".join(f"{name} ({why})" for name, why in self.missing.items())
+        could = "; ".join(LAYERS[name] for name in self.missing if name in LAYERS)
+        return f"the sandbox is incomplete: {names}. A submission could {could}"
+
+    @property
+    def next_step(self) -> str:
+        """One line: what the person can do about it."""
+        options = " ".join(f"--without-sandbox-layer {name}" for name in self.missing)
+        return (
+            "run `autograder doctor`; or grade on a Linux machine that has them; or, if you "
+            f"trust every submission, say so: {options} (or {WITHOUT}={','.join(self.missing)})"
+        )
+
+
+def dispensable() -> frozenset[str]:
+    """Return the layers that the instructor said grading may go on without."""
+    names = os.environ.get(WITHOUT, "").replace(",", " ").split()
+    unknown = sorted(set(names) - LAYERS.keys())
+    if unknown:
+        raise AutograderError(f"{WITHOUT}: no such layer: {', '.join(unknown)}")
+    return frozenset(names)
+
+
+@dataclass
+class Child:
+    """A locked-in process: its number here, and its view of /proc, where only its tree is seen."""
+
+    pid: int
+    proc: int | None = None
+
+
+def spawn(body: Callable[[], Any], quota: Quota, folder: str, keep: list[int]) -> Child:
+    """Run ``body`` in a new process, locked in, and return that process.
+
+    Args:
+        body: what it runs; the process ends with it.
+        quota: what it may use.
+        folder: the one folder it may write where it cannot have a private one.
+        keep: the descriptors that stay open in it.
+
+    Raises:
+        SandboxIncomplete: a layer could not be had; nothing ran.
+    """
+    without = dispensable()
+    if syscalls.LINUX:
+        syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    with ours, theirs:
+        middle = os.fork()
+        if not middle:
+            ours.close()
+            _lead(theirs, body, quota, folder, keep, without)
+        theirs.close()
+        ours.settimeout(START_SECONDS)
+        return _await(ours, middle)
+
+
+def _await(stream: socket.socket, middle: int) -> Child:
+    """Return the child once it is locked in, or raise why it could not be."""
+    said: dict[str, Any] = {}
+    child = Child(0)
+    buffer = b""
+    while "entered" not in said and "missing" not in said:
+        try:
+            part, descriptors, _, _ = socket.recv_fds(stream, 4096, 1)
+        except TimeoutError:
+            part = b""
+        if not part:
+            said["missing"] = {"limits": "the process ended while it was locked in"}
+            break
+        for child.proc in descriptors:
+            os.set_inheritable(child.proc, False)
+        *lines, buffer = (buffer + part).split(b"\n")
+        for line in lines:
+            said |= json.loads(line)
+    child.pid = said.get("pid", 0)
+    if child.pid != middle:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(middle, 0)  # now the child is ours
+    if "missing" in said:
+        end(child)
+        raise SandboxIncomplete(said["missing"])
+    stream.sendall(b"go")
+    return child
+
+
+def end(child: Child) -> int:
+    """Kill a process and everything it started; return its exit status."""
+    status = 0
+    if child.pid:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child.pid, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            _, status = os.waitpid(child.pid, 0)  # comes back when its namespace is empty
+    if child.proc is not None:
+        os.close(child.proc)
+        child.proc = None
+    return os.waitstatus_to_exitcode(status)
+
+
+def _say(stream: socket.socket, descriptors: list[int] | None = None, **fields: Any) -> None:
+    socket.send_fds(stream, [json.dumps(fields).encode() + b"\n"], descriptors or [])
+
+
+def _lead(
+    stream: socket.socket,
+    body: Callable[[], Any],
+    quota: Quota,
+    folder: str,
+    keep: list[int],
+    without: frozenset[str],
+) -> NoReturn:
+    """Between the two forks: enter the namespaces, so that the next process is the first there."""
+    try:
+        layers = _Layers(quota, folder, without)
+        layers.namespaces()
+        pid = os.fork() if layers.has("pid") else 0
+        if pid:
+            _say(stream, pid=pid)
+            os._exit(0)
+        if not layers.has("pid"):
+            _say(stream, pid=os.getpid())
+        os.setsid()
+        keep_only([*keep, stream.fileno()])
+        layers.rest()
+        if layers.missing:
+            _say(stream, missing=layers.missing)
+            os._exit(1)
+        view = layers.proc()
+        _say(stream, view, entered=True)
+        for descriptor in view:
+            os.close(descriptor)
+        stream.recv(2)  # "go" comes when the process between is gone, whose end would kill us
+        layers.last()
+        stream.close()
+        body()
+        os._exit(0)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            _say(stream, missing={"limits": f"{type(error).__name__}: {error}"})
+    finally:
+        os._exit(1)
+
+
+def keep_only(descriptors: list[int]) -> None:
+    """Close every descriptor but these; standard input and output lead nowhere."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(null, number)
+    kept = sorted({0, 1, 2, *descriptors})
+    for low, high in zip(kept, [*kept[1:], 65536], strict=True):
+        os.closerange(low + 1, high)
+
+
+class _Layers:
+    """Applies the layers one after the other and remembers which could not be had."""
+
+    def __init__(self, quota: Quota, folder: str, without: frozenset[str]) -> None:
+        self.quota, self.folder, self.without = quota, folder, without
+        self.missing: dict[str, str] = {}  # and not dispensable
+        self.absent: set[str] = set()
+        self.root = os.geteuid() == 0 if hasattr(os, "geteuid") else False
+
+    def has(self, name: str) -> bool:
+        """Return whether a layer was applied."""
+        return name not in self.absent
+
+    def apply(self, name: str, action: Callable[[], Any]) -> None:
+        """Apply a layer, unless it is one that grading may go on without and it fails."""
+        try:
+            if not syscalls.LINUX:
+                raise OSError(0, f"{sys.platform} has no such thing")
+            action()
+        except (OSError, KeyError, ValueError) as error:
+            self.absent.add(name)
+            if name not in self.without:
+                self.missing[name] = getattr(error, "strerror", None) or str(error)
+
+    def namespaces(self) -> None:
+        """Enter the namespaces; an ordinary user needs one of users first."""
+        if not self.root:
+            self.apply("user", own_user_namespace)
+        s = syscalls
+        for name, flags in (
+            ("mount", s.CLONE_NEWNS),
+            ("network", s.CLONE_NEWNET),
+            ("ipc", s.CLONE_NEWIPC | s.CLONE_NEWUTS),
+            ("pid", s.CLONE_NEWPID),
+        ):
+            self.apply(name, lambda flags=flags: s.unshare(flags))  # type: ignore[misc]
+
+    def rest(self) -> None:
+        """Apply what is left, in the order in which each needs rights the next takes away."""
+        owner = NOBODY if self.root else None
+        if syscalls.LINUX:
+            with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+                file.write("1000")  # when the machine runs out of memory, this goes first
+        if self.has("mount"):
+            self.apply("mount", lambda: rootfs.build(self.quota.disk, owner))
+        private = rootfs.PRIVATE if self.has("mount") else self.folder
+        self.private = private
+        if self.root and self.has("mount"):
+            self.apply("user", become_nobody)
+        elif self.root:
+            self.apply("user", _no_way_to_nobody)
+        self.apply("limits", lambda: set_limits(self.quota))
+        if self.has("user"):
+            self.apply("user", syscalls.drop_capabilities)
+        self.apply("no-new-privs", lambda: syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1))
+        self.apply("landlock", lambda: landlock.restrict(rootfs.rules(private)))
+        set_environment(private)
+        os.chdir(private)
+
+    def proc(self) -> list[int]:
+        """Return a descriptor through which the grader can watch the tree, if there is one."""
+        if not self.has("mount") or not self.has("pid"):
+            return []
+        try:
+            return [os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)]
+        except OSError:
+            return []
+
+    def last(self) -> None:
+        """Ask to die with the grader, and take away the calls that could undo it."""
+        if syscalls.LINUX:
+            syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
+            syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
+        self.apply("seccomp", seccomp.restrict)
+        if self.missing:
+            os._exit(1)
+
+
+def own_user_namespace() -> None:
+    """Enter a user namespace in which this user is the same and has no power outside."""
+    user, group = os.geteuid(), os.getegid()
+    syscalls.unshare(syscalls.CLONE_NEWUSER)
+    for name, text in (
+        ("setgroups", "deny"),
+        ("uid_map", f"{user} {user} 1"),
+        ("gid_map", f"{group} {group} 1"),
+    ):
+        with open(f"/proc/self/{name}", "w") as file:
+            file.write(text)
+
+
+def become_nobody() -> None:
+    """Stop being root, in a user namespace of our own so that processes are counted alone."""
+    os.setgroups([])
+    os.setresgid(NOBODY, NOBODY, NOBODY)
+    os.setresuid(NOBODY, NOBODY, NOBODY)
+    syscalls.unshare(syscalls.CLONE_NEWUSER)
+
+
+def _no_way_to_nobody() -> None:
+    raise OSError(0, "without mounts of its own, nobody could not read Python")
+
+
+def set_limits(quota: Quota) -> None:
+    """Limit memory, processes, files and computing time of this process and its children."""
+    limits = {
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_NOFILE: quota.files,
+        resource.RLIMIT_FSIZE: quota.disk,
+        resource.RLIMIT_CPU: quota.seconds,
+        resource.RLIMIT_NPROC: quota.processes,
+        resource.RLIMIT_DATA: _data_now() + quota.memory,
+    }
+    for kind, most in limits.items():
+        _, hard = resource.getrlimit(kind)
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(kind, (most, most))
+
+
+def _data_now() -> int:
+    """Return the bytes of private writable memory that this process has already."""
+    with contextlib.suppress(OSError), open("/proc/self/statm") as file:
+        return int(file.read().split()[5]) * resource.getpagesize()
+    return 0
+
+
+def set_environment(private: str) -> None:
+    """Leave nothing in the environment but what a kernel needs."""
+    values = {name: os.environ[name] for name in KEPT if name in os.environ}
+    os.environ.clear()
+    os.environ.update(values)
+    os.environ.update(HOME=private, TMPDIR=private, USER="student", PATH="", LANG="C.UTF-8")
+    os.environ.update(PYTHONDONTWRITEBYTECODE="1", IPYTHONDIR=f"{private}/.ipython")
