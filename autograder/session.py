@@ -25,6 +25,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from autograder import launcher
 from autograder.assignment import Assignment, Item
 from autograder.candidate_names import SERVE
+from autograder.client import QuickToNotice
 from autograder.examiner import Verdict, plain_codec
 from autograder.limits import Limits
 from autograder.outputs import CappedOutputs
@@ -41,7 +42,7 @@ class Outcome:
     seconds: float = 0.0
 
 
-class Client(CappedOutputs, NotebookClient):
+class Client(QuickToNotice, CappedOutputs, NotebookClient):
     """nbclient with capped outputs, which leaves the decision about errors to the grader."""
 
 
@@ -92,7 +93,7 @@ class Session:
             store_widget_state=False,
             shutdown_kernel="immediate",
         )
-        await self.client.async_start_new_kernel(cwd=str(work))
+        await self.client.async_start_new_kernel(cwd=str(work), quota=self.limits.quota)
         await self.client.async_start_new_kernel_client()
         await self._start_examiner()
 
@@ -101,7 +102,8 @@ class Session:
         assert provisioner.wire is not None
         ours, theirs = socket.socketpair()
         descriptors = [theirs.fileno(), provisioner.wire.fileno()]
-        self.examiner = launcher.current().fork("examiner", {}, descriptors)
+        quota = self.limits.examiner_quota
+        self.examiner = launcher.current().fork("examiner", {}, descriptors, quota)
         theirs.close()
         self.control = Channel(ours)
         for item in self.assignment.items:
@@ -117,10 +119,7 @@ class Session:
         return provisioner
 
     async def _stop(self) -> None:
-        if self.examiner is not None:
-            self.examiner.close()
-            self.control.stream.close()
-            self.examiner = None
+        self._close_examiner()
         if self.client is not None:
             with contextlib.suppress(Exception):
                 await self.client._async_cleanup_kernel()
@@ -171,7 +170,8 @@ class Session:
     async def _execute(self, cell: nbformat.NotebookNode, seconds: float) -> str:
         """Run a cell in the candidate; return what stopped it, or '' when it came to an end."""
         assert self.client is not None
-        self.client.timeout = max(1, round(seconds))
+        self.client.timeout = max(1, int(seconds))
+        started = time.monotonic()
         task = asyncio.ensure_future(self.client.async_execute_cell(cell, 0))
         done, _ = await asyncio.wait([task], timeout=seconds + self.limits.grace_seconds)
         try:
@@ -184,7 +184,7 @@ class Session:
                 return f"stopped after {seconds:.0f} s, and killed because it did not stop."
             task.result()
         except (DeadKernelError, asyncio.CancelledError):
-            return "it ended the process it ran in."
+            return self._limit_hit() or "it ended the process it ran in."
         except CellTimeoutError:
             self.stopped = True
             await self._kill_candidate()
@@ -192,15 +192,31 @@ class Session:
         except Exception as error:
             await self._kill_candidate()
             return f"the kernel could not go on ({type(error).__name__})."
+        if time.monotonic() - started >= seconds:
+            self.stopped = True
+            return f"stopped after {seconds:.0f} s."
         return ""
 
     async def _kill_candidate(self) -> None:
         with contextlib.suppress(AssertionError):
             await self._provisioner().send_signal(signal.SIGKILL)
 
+    def _limit_hit(self) -> str:
+        """Return what the candidate was killed for by the sandbox, or ''."""
+        reason = self._provisioner().reason if self.client is not None else ""
+        return {
+            "memory": f"it used more than {self.limits.memory_mib} MiB of memory.",
+            "processes": f"it started more than {self.limits.processes} processes.",
+        }.get(reason, "")
+
+    async def _both_run(self) -> bool:
+        if self.client is None or self.examiner is None or self.examiner.poll() is not None:
+            return False
+        return await self._provisioner().poll() is None
+
     async def _alive(self) -> bool:
-        """Return whether a candidate is there, started again if it died and may be."""
-        if self.client is not None and await self._provisioner().poll() is None:
+        """Return whether candidate and examiner are there, started again if they may be."""
+        if await self._both_run():
             return True
         if self.restarts >= self.limits.restarts or self._left(1) <= 0:
             return False
@@ -211,11 +227,11 @@ class Session:
         again, self.ran = self.ran, []
         for cell in again:
             await self._run_students_cell(new_code_cell(cell.source))
-        return self.client is not None and await self._provisioner().poll() is None
+        return await self._both_run()
 
     # Tests
 
-    async def _run_test(self, item: Item) -> Verdict:
+    async def _run_test(self, item: Item, again: bool = False) -> Verdict:
         """Return the verdict on one test cell."""
         seconds = self._left(self.limits.test_seconds)
         if seconds <= 0:
@@ -225,24 +241,43 @@ class Session:
         serving = asyncio.ensure_future(self._serve(seconds))
         asking = asyncio.ensure_future(self._ask("test", item.grade_id, item.source))
         try:
-            done, _ = await asyncio.wait([asking], timeout=seconds)
-            if not done:
-                self.stopped = True
-                await self._provisioner().send_signal(signal.SIGINT)
-                done, _ = await asyncio.wait([asking], timeout=self.limits.grace_seconds)
-            if not done:
-                await self._kill_candidate()
-                done, _ = await asyncio.wait([asking], timeout=self.limits.grace_seconds)
-            if not done:
-                return await self._abandon_examiner()
-            verdict = Verdict(**asking.result())
-        except (EOFError, OSError, ExaminerError) as error:
-            return Verdict("grader-error", f"The examiner failed: {error}")
+            verdict = await self._await_verdict(asking, seconds)
+        except (EOFError, OSError) as error:
+            verdict = Verdict("grader-error", f"The examiner ended: {type(error).__name__}")
+        except ExaminerError as error:
+            verdict = Verdict("grader-error", f"The examiner failed: {error}")
         finally:
             await self._end_serving(serving, asking)
+        if self.examiner is None or self.examiner.poll() is not None:
+            verdict = await self._examiner_gone(item, verdict, again)
+        elif verdict.status == "killed" and await self._gone() and (limit := self._limit_hit()):
+            verdict = replace(verdict, status="memory", message=f"Your code was stopped: {limit}")
         if serving.done() and not serving.cancelled() and serving.exception() is None:
             return _with_print(verdict, serving.result())
         return verdict
+
+    async def _await_verdict(self, asking: asyncio.Future, seconds: float) -> Verdict:
+        """Return the examiner's verdict; when it takes too long, stop the candidate, then both."""
+        done, _ = await asyncio.wait([asking], timeout=seconds)
+        if not done:
+            self.stopped = True
+            await self._provisioner().send_signal(signal.SIGINT)
+            done, _ = await asyncio.wait([asking], timeout=self.limits.grace_seconds)
+        if not done:
+            await self._kill_candidate()
+            done, _ = await asyncio.wait([asking], timeout=self.limits.grace_seconds)
+        if not done:  # the test itself does not come to an end with what it got
+            self._close_examiner()
+            return Verdict("timeout", "The test did not finish in time.")
+        return Verdict(**asking.result())
+
+    async def _gone(self) -> bool:
+        """Return whether the candidate is gone, once it has had the time to go."""
+        for _ in range(50):
+            if await self._provisioner().poll() is not None:
+                return True
+            await asyncio.sleep(0.01)
+        return False
 
     async def _serve(self, seconds: float) -> str:
         """Have the candidate answer calls; return what the student's code printed meanwhile."""
@@ -254,8 +289,12 @@ class Session:
 
     async def _end_serving(self, serving: asyncio.Future, asking: asyncio.Future) -> None:
         if asking.done() and not asking.cancelled() and asking.exception() is None:
+            stopping = asyncio.ensure_future(self._ask("stop"))
+            await asyncio.wait([stopping], timeout=self.limits.grace_seconds)
+            if not stopping.done():  # the candidate does not read what it is told
+                await self._kill_candidate()
             with contextlib.suppress(Exception):
-                await self._ask("stop")
+                await stopping
         done, _ = await asyncio.wait([serving], timeout=self.limits.grace_seconds)
         if not done:
             await self._kill_candidate()
@@ -263,11 +302,25 @@ class Session:
         with contextlib.suppress(BaseException):
             await serving
 
-    async def _abandon_examiner(self) -> Verdict:
-        """Start over after a test that the candidate's death did not end."""
+    async def _examiner_gone(self, item: Item, verdict: Verdict, again: bool) -> Verdict:
+        """Try once more after the examiner died: was it the machine, or what it was given?
+
+        If it dies of the same test again, what the student's function returned is the cause.
+        """
+        self._close_examiner()
+        if verdict.status != "grader-error":
+            return verdict
+        if again:
+            flag = f"{item.grade_id}: what was returned ended the test's process; review it"
+            self.outcome.flags.append(flag)
+            return Verdict("killed", "What your function returned ended the test's process.")
+        return await self._run_test(item, again=True) if await self._alive() else verdict
+
+    def _close_examiner(self) -> None:
         if self.examiner is not None:
             self.examiner.close()
-        return Verdict("timeout", "The test did not finish in time.")
+            self.control.stream.close()
+            self.examiner = None
 
 
 class ExaminerError(Exception):
