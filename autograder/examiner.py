@@ -115,7 +115,7 @@ class Examiner:
             outcome = explain(error, filename, hidden_lines(source))
         return Verdict(
             **outcome,
-            printed=printed.getvalue()[:MAX_MESSAGE],
+            printed=printed.getvalue()[:MAX_MESSAGE].encode("utf-8", "replace").decode(),
             seconds=time.monotonic() - started,
             checks=self.endpoint.answers,
         )
@@ -141,8 +141,9 @@ def explain(error: BaseException, filename: str, hidden: set[int]) -> dict[str, 
     if isinstance(error, (EOFError, ConnectionError)):
         return outcome | {"status": "killed", "message": "Your code ended the process it ran in."}
     if hasattr(error, "student_traceback"):
+        memory = isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error)
         return outcome | {
-            "status": "error",
+            "status": "memory" if memory else "error",
             "error": error.student_name,  # type: ignore[attr-defined]
             "message": str(error)[:MAX_MESSAGE],
             "student_traceback": error.student_traceback,
@@ -155,7 +156,8 @@ def explain(error: BaseException, filename: str, hidden: set[int]) -> dict[str, 
         message = author_message(message) if outcome["hidden"] else message
     elif outcome["hidden"]:
         message = "A hidden check could not use what your function returned: is its type right?"
-    return outcome | {"status": "failed", "message": message[:MAX_MESSAGE]}
+    message = message[:MAX_MESSAGE].encode("utf-8", "replace").decode()  # half characters
+    return outcome | {"status": "failed", "message": message}
 
 
 def author_message(message: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 
 from autograder.course import Course
-from autograder.errors import BadConfig
+from autograder.errors import MIB, BadConfig
+from autograder.sandbox import Quota
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,21 @@ class Limits:
     notebook_seconds: float = 300  # everything
     grace_seconds: float = 2  # between asking the student's code to stop and killing it
     restarts: int = 2  # of a candidate that died, so that one bad function costs one item
+    memory_mib: int = 2048  # of all the student's processes together, beyond the imports
+    processes: int = 64  # and threads; an idle kernel has eight
+    disk_mib: int = 64  # of files, which are kept in memory
+
+    @property
+    def quota(self) -> Quota:
+        """Return what the candidate may use, for the sandbox."""
+        memory, disk = self.memory_mib * MIB, self.disk_mib * MIB
+        seconds = round(self.notebook_seconds) + 60  # only for when the grader itself is gone
+        return Quota(memory, self.processes, disk, seconds=seconds)
+
+    @property
+    def examiner_quota(self) -> Quota:
+        """Return what the examiner may use: it holds what the student's functions return."""
+        return replace(self.quota, memory=self.memory_mib * MIB + 1024 * MIB)
 
 
 def limits_for(course: Course, stem: str) -> Limits:

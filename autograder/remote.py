@@ -235,9 +235,11 @@ def describe(error: BaseException) -> dict[str, Any]:
     """Return an exception as data: its built-in ancestry, message and the student's traceback."""
     if isinstance(error, KeyboardInterrupt):
         return {"types": ["Interrupted"], "name": "Interrupted", "message": "", "traceback": ""}
+    if isinstance(error, MemoryError):
+        traceback.clear_frames(error.__traceback__)  # lets go of what filled the memory
     types = [kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "builtins"]
     try:
-        message = str(error)
+        message = str(error).encode("utf-8", "backslashreplace").decode()
     except Exception:
         message = ""
     story = traceback.TracebackException.from_exception(error, limit=20)
