@@ -17,17 +17,13 @@ export PYTHONUTF8 := 1
 .PHONY: all site serve grade exercises test check bench clean help
 .DEFAULT_GOAL := all
 
-all: site grade  ## website and graded demo class (what `make` does)
-	@echo
-	@echo "Done. What there is to look at:"
-	@echo "  website   _build/html/index.html       (or: make serve)"
-	@echo "  marks     classroom/marks.csv"
-	@echo "  feedback  classroom/feedback/"
-	@echo "  report    classroom/report.html"
+all: site grade  ## website and graded demo class (what `make` does); says where they are
+	@echo "website   _build/html/index.html   (make serve shows it)"
 
 .venv: .venv/.installed  ## set up the environment (about 2 GB, a few minutes the first time)
 
 .venv/.installed: requirements.txt constraints.txt pyproject.toml
+	@$(PYTHON) -c '' 2>/dev/null || { echo "$(PYTHON) does not run. Next: install Python 3.11 or newer, or name one: PYTHON=/path/to/python3 make"; exit 1; }
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else "Python 3.11 or newer is needed, but $(PYTHON) is %d.%d. Next: PYTHON=python3.12 make" % v[:2])'
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make environments. Next: apt install python3-venv (or PYTHON=/path/to/python3 make)"; exit 1; }
 	@echo "Setting up .venv (once; a few minutes)"
