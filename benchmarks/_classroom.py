@@ -37,7 +37,7 @@ def make_course(root: Path, students: list[str]) -> Course:
     return course
 
 
-def make_stock_course(root: Path, course: Course, students: list[str]) -> Course:
+def make_stock_course(root: Path, course: Course) -> Course:
     """Return a copy of a course, before grading, that stock nbgrader grades."""
     ignore = shutil.ignore_patterns("autograded", "cache", "feedback", "exchange")
     shutil.copytree(course.root, root, ignore=ignore)

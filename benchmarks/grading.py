@@ -61,7 +61,7 @@ def main() -> None:
         ours(students[0])  # one round for the page cache and nbgrader's imports
         preprocessors.store().memory.clear()
         measured = measure(ours, students)
-        stock_course = make_stock_course(Path(folder) / "stock", course, students)
+        stock_course = make_stock_course(Path(folder) / "stock", course)
         stock = measure(lambda student: run_stock(stock_course, student), students[:3])
         ours_median, stock_median = statistics.median(measured), statistics.median(stock)
         print(f"warm-up, once a run        {warm_up:6.2f} s")

@@ -1,9 +1,11 @@
 """One submission in its processes: whatever the student's code does, each test gets a verdict."""
 
 import json
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from autograder.course import Course
 from autograder.limits import Limits
 from autograder.results import Result, grade_submission
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 LIMITS = Limits(cell_seconds=3, test_seconds=3, again_seconds=2, notebook_seconds=30)
 Grade = Callable[..., Result]
 
@@ -72,13 +75,9 @@ assert (layer.w.grad == 2).all(), "Layer: wrong gradient"
 
 @pytest.fixture(scope="module")
 def assignment(tmp_path_factory: pytest.TempPathFactory) -> Assignment:
-    from shutil import copy
-
-    from tests.autograder.conftest import REPOSITORY
-
     root = tmp_path_factory.mktemp("course")
     (root / "solutions").mkdir()
-    copy(REPOSITORY / "nbgrader_config.py", root)
+    shutil.copy(REPOSITORY / "nbgrader_config.py", root)
     (root / "solutions" / "mini.py").write_text(SOURCE)
     course = Course(root)
     for source in read_sources(course, ["mini"]):
