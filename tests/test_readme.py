@@ -1,0 +1,88 @@
+"""The README is true to the letter: every command in it exists and does what it says."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.S)
+COMMANDS = [
+    line.split("#")[0].strip() for block in BLOCKS for line in block.splitlines() if line.strip()
+]
+# What this very test run is, what other tests run, and what waits for a person to close it.
+ELSEWHERE = {"make", "make test"}
+SERVERS = re.compile(r"jupyter lab")
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clean clone whose .venv is the environment of this test run, with one class handed in."""
+    root = tmp_path_factory.mktemp("clone") / "unrolled"
+    subprocess.run(["git", "clone", "--quiet", ROOT, root], check=True)
+    (root / ".venv").symlink_to(Path(sys.prefix))
+    folder = root / "classroom" / "submitted" / "ann" / "ch05_bptt"
+    folder.mkdir(parents=True)
+    shutil.copy(root / "exercises" / "ch05_bptt" / "ch05_bptt.ipynb", folder)
+    return root
+
+
+def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(folder)}
+    return subprocess.run(
+        command,
+        shell=True,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+
+
+def test_every_command_of_the_readme_succeeds_in_a_clean_clone(clone: Path) -> None:
+    tried = [c for c in COMMANDS if c not in ELSEWHERE and not SERVERS.search(c)]
+    assert len(tried) >= 5
+    for command in tried:
+        done = run(command, clone)
+        assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+
+
+def test_the_servers_of_the_readme_exist(clone: Path) -> None:
+    for command in filter(SERVERS.search, COMMANDS):
+        program, *arguments = command.split()
+        assert run(f"{program} {arguments[0]} --version", clone).returncode == 0
+        assert (clone / arguments[-1]).is_file()
+
+
+def test_make_help_lists_every_target_that_the_readme_names(clone: Path) -> None:
+    listed = run("make help", clone).stdout
+    named = set(re.findall(r"`make (\w+)`", README)) | {"test", "site", "grade"}
+    for target in named - {"help"}:
+        assert re.search(rf"^\s*{target}\b", listed, re.M), target
+
+
+def test_every_file_that_the_readme_names_exists() -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", README)
+    for link in links:
+        assert link.startswith("http") or (ROOT / link).exists(), link
+    for name in re.findall(r"`([a-z_]+/)`", README):
+        assert (ROOT / name).is_dir(), name
+
+
+def test_the_readme_lists_every_chapter_with_its_exercise() -> None:
+    chapters = sorted(path.stem for path in (ROOT / "book").glob("ch[0-9]*.md"))
+    table = README.split("<!-- chapters -->")[1].split("<!-- /chapters -->")[0]
+    assert re.findall(r"\(book/(ch\w+)\.md\)", table) == chapters
+    assert re.findall(r"exercises/\w+/(ch\w+)\.ipynb", table) == chapters
+
+
+def test_the_places_that_make_names_are_those_of_the_readme() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for line in README.split("```text\n")[1].split("```")[0].splitlines():
+        assert line.split()[1] in makefile, line
