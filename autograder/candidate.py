@@ -17,13 +17,18 @@ from ipykernel.control import ControlThread
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 from ipykernel.shellchannel import ShellChannelThread
+from traitlets import List, Unicode
+from traitlets.config import Config
 
 from autograder.candidate_names import SERVE
 from autograder.remote import Endpoint
 from autograder.wire import Channel
 
 MAX_PRINTED = 200_000  # characters a cell may print; the grader keeps fewer
-ARGUMENTS = ["--HistoryManager.enabled=False", "--ZMQInteractiveShell.cache_size=0"]
+CONFIG = {
+    "HistoryManager": {"enabled": False},
+    "ZMQInteractiveShell": {"cache_size": 0},  # results are not kept alive in Out
+}
 
 
 class CandidateKernel(IPythonKernel):
@@ -88,8 +93,13 @@ class Brief:
 class CandidateApp(IPKernelApp):
     """A kernel on sockets that the grader made, so that no folder is shared with it."""
 
+    default_extensions = List(Unicode(), [])
     listening: dict[int, int]  # a descriptor for each port
     connection: Any
+
+    def parse_command_line(self, argv: list[str] | None = None) -> None:
+        """Take the configuration from here: there is no command line."""
+        self.update_config(Config(CONFIG))
 
     def init_connection_file(self) -> None:
         """Take the connection from the grader, not from a file."""
@@ -132,7 +142,7 @@ def main(descriptors: list[int], connection: dict[str, Any]) -> None:
     app = CandidateApp.instance(kernel_class=CandidateKernel)
     app.connection = connection
     app.listening = dict(zip(connection.pop("listening"), listening, strict=True))
-    app.initialize(ARGUMENTS)
+    app.initialize([])
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         stream.__class__ = type("BriefStream", (Brief, type(stream)), {})

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -31,6 +32,19 @@ ENVIRONMENT = {
 }
 KEPT = ("PATH", "UNROLLED_DEVICE", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH", WITHOUT)
 START_SECONDS = 60
+# What torch imports at first use, which costs every forked process a second or two: where an
+# assignment's text has the word, the warm process imports it once.
+WARM_FOR = {
+    "backward": "torch.fx.experimental.symbolic_shapes",
+    "optim": "torch._dynamo",
+    "sklearn": "sklearn",
+}
+
+
+def wanted(texts: Iterable[str]) -> list[str]:
+    """Return the modules that the warm process should import for an assignment's cells."""
+    text = "\n".join(texts)
+    return [module for word, module in WARM_FOR.items() if word in text]
 
 
 class WarmProcessError(AutograderError):
@@ -114,14 +128,22 @@ class Zygote:
         descriptors: list[int],
         quota: Quota | None = None,
         folder: str = "/nonexistent",
+        warm: Sequence[str] = (),
     ) -> Session:
         """Fork a candidate or an examiner that keeps the given descriptors.
 
-        ``folder`` is where it may write if it cannot have a folder of its own in memory.
+        Args:
+            role: candidate or examiner.
+            arguments: what its ``main`` is called with.
+            descriptors: what it keeps open.
+            quota: what it may use.
+            folder: where it may write if it cannot have a folder of its own in memory.
+            warm: modules that the warm process imports before, if it has not yet.
         """
         self.wait_until_ready()
         ours, theirs = socket.socketpair()
         request: dict[str, Any] = {"role": role, "arguments": arguments, "folder": folder}
+        request["warm"] = list(warm)
         request["quota"] = asdict(quota or Quota())
         packet = json.dumps(request).encode()
         socket.send_fds(self.control, [packet], [theirs.fileno(), *descriptors])

@@ -53,9 +53,13 @@ class CandidateProvisioner(KernelProvisionerBase):
             names = (*CHANNELS, "hb_port", "transport", "ip", "signature_scheme")
             connection = {name: info[name] for name in names}
             connection |= {"key": key, "listening": ports}
-            quota = kwargs.get("quota", Quota())
             self.session = launcher.current().fork(
-                "candidate", {"connection": connection}, descriptors, quota, kwargs["cwd"]
+                "candidate",
+                {"connection": connection},
+                descriptors,
+                kwargs.get("quota", Quota()),
+                kwargs["cwd"],
+                kwargs.get("warm", ()),
             )
         return self.connection_info
 

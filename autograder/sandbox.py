@@ -35,6 +35,11 @@ LAYERS = {
     "limits": "use up memory, processes and disk",
 }
 WITHOUT = "AUTOGRADER_WITHOUT_SANDBOX_LAYER"  # names of layers that grading may go on without
+NAMESPACES = {
+    "mount": syscalls.CLONE_NEWNS,
+    "network": syscalls.CLONE_NEWNET,
+    "ipc": syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS,
+}
 NOBODY = 65534
 KEPT = (  # of the environment
     *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "MPLBACKEND"),
@@ -100,8 +105,31 @@ class Child:
     proc: int | None = None
 
 
+_home: int | None = None  # our own process namespace, once `prepare` made one
+
+
+def prepare() -> None:
+    """Become the first process of a namespace in which others can be made, without being root.
+
+    Call it once, early, in a process with one thread: it goes on in a fork, and the process that
+    called it only waits for that fork's end. When the fork ends, so does all it started.
+    """
+    global _home
+    if not syscalls.LINUX:
+        return
+    with contextlib.suppress(OSError):  # `spawn` will say what could not be had
+        if os.geteuid() != 0:
+            own_user_namespace()
+        syscalls.unshare(syscalls.CLONE_NEWPID)
+        if pid := os.fork():
+            _, status = os.waitpid(pid, 0)
+            os._exit(abs(os.waitstatus_to_exitcode(status)))
+        syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
+        _home = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+
+
 def spawn(body: Callable[[], Any], quota: Quota, folder: str, keep: list[int]) -> Child:
-    """Run ``body`` in a new process, locked in, and return that process.
+    """Run ``body`` in a new process, locked in, and return that process; `prepare` comes before.
 
     Args:
         body: what it runs; the process ends with it.
@@ -112,46 +140,41 @@ def spawn(body: Callable[[], Any], quota: Quota, folder: str, keep: list[int]) -
     Raises:
         SandboxIncomplete: a layer could not be had; nothing ran.
     """
-    without = dispensable()
-    if syscalls.LINUX:
-        syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    layers = _Layers(quota, folder, dispensable())
+    layers.apply("pid", _own_pid_namespace_for_children)
+    ours, theirs = socket.socketpair()
     with ours, theirs:
-        middle = os.fork()
-        if not middle:
+        pid = os.fork()
+        if not pid:
             ours.close()
-            _lead(theirs, body, quota, folder, keep, without)
+            _lead(theirs, body, layers, keep)
         theirs.close()
-        ours.settimeout(START_SECONDS)
-        return _await(ours, middle)
+        if _home is not None and layers.has("pid"):
+            syscalls.enter_namespace(_home)
+        return _await(ours, Child(pid))
 
 
-def _await(stream: socket.socket, middle: int) -> Child:
+def _own_pid_namespace_for_children() -> None:
+    if _home is None:
+        raise OSError(0, "no process namespace could be made")
+    syscalls.unshare(syscalls.CLONE_NEWPID)
+
+
+def _await(stream: socket.socket, child: Child) -> Child:
     """Return the child once it is locked in, or raise why it could not be."""
-    said: dict[str, Any] = {}
-    child = Child(0)
-    buffer = b""
-    while "entered" not in said and "missing" not in said:
+    stream.settimeout(START_SECONDS)
+    said = b""
+    while not said.endswith(b"\n"):
         try:
             part, descriptors, _, _ = socket.recv_fds(stream, 4096, 1)
         except TimeoutError:
-            part = b""
-        if not part:
-            said["missing"] = {"limits": "the process ended while it was locked in"}
-            break
+            part, descriptors = b"", []
+        said += part or b'{"limits": "the process ended while it was locked in"}\n'
         for child.proc in descriptors:
             os.set_inheritable(child.proc, False)
-        *lines, buffer = (buffer + part).split(b"\n")
-        for line in lines:
-            said |= json.loads(line)
-    child.pid = said.get("pid", 0)
-    if child.pid != middle:
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(middle, 0)  # now the child is ours
-    if "missing" in said:
+    if missing := json.loads(said):
         end(child)
-        raise SandboxIncomplete(said["missing"])
-    stream.sendall(b"go")
+        raise SandboxIncomplete(missing)
     return child
 
 
@@ -171,46 +194,22 @@ def end(child: Child) -> int:
     return os.waitstatus_to_exitcode(status)
 
 
-def _say(stream: socket.socket, descriptors: list[int] | None = None, **fields: Any) -> None:
-    socket.send_fds(stream, [json.dumps(fields).encode() + b"\n"], descriptors or [])
-
-
 def _lead(
-    stream: socket.socket,
-    body: Callable[[], Any],
-    quota: Quota,
-    folder: str,
-    keep: list[int],
-    without: frozenset[str],
+    stream: socket.socket, body: Callable[[], Any], layers: _Layers, keep: list[int]
 ) -> NoReturn:
-    """Between the two forks: enter the namespaces, so that the next process is the first there."""
+    """In the new process: apply the layers, say so, and run the body."""
     try:
-        layers = _Layers(quota, folder, without)
-        layers.namespaces()
-        pid = os.fork() if layers.has("pid") else 0
-        if pid:
-            _say(stream, pid=pid)
-            os._exit(0)
-        if not layers.has("pid"):
-            _say(stream, pid=os.getpid())
         os.setsid()
         keep_only([*keep, stream.fileno()])
         layers.rest()
-        if layers.missing:
-            _say(stream, missing=layers.missing)
-            os._exit(1)
         view = layers.proc()
-        _say(stream, view, entered=True)
+        socket.send_fds(stream, [json.dumps(layers.missing).encode() + b"\n"], view)
         for descriptor in view:
             os.close(descriptor)
-        stream.recv(2)  # "go" comes when the process between is gone, whose end would kill us
-        layers.last()
         stream.close()
-        body()
-        os._exit(0)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            _say(stream, missing={"limits": f"{type(error).__name__}: {error}"})
+        if not layers.missing:
+            body()
+            os._exit(0)
     finally:
         os._exit(1)
 
@@ -249,40 +248,27 @@ class _Layers:
             if name not in self.without:
                 self.missing[name] = getattr(error, "strerror", None) or str(error)
 
-    def namespaces(self) -> None:
-        """Enter the namespaces; an ordinary user needs one of users first."""
-        if not self.root:
-            self.apply("user", own_user_namespace)
-        s = syscalls
-        for name, flags in (
-            ("mount", s.CLONE_NEWNS),
-            ("network", s.CLONE_NEWNET),
-            ("ipc", s.CLONE_NEWIPC | s.CLONE_NEWUTS),
-            ("pid", s.CLONE_NEWPID),
-        ):
-            self.apply(name, lambda flags=flags: s.unshare(flags))  # type: ignore[misc]
-
     def rest(self) -> None:
         """Apply what is left, in the order in which each needs rights the next takes away."""
-        owner = NOBODY if self.root else None
         if syscalls.LINUX:
             with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
                 file.write("1000")  # when the machine runs out of memory, this goes first
+        for name, flags in NAMESPACES.items():
+            self.apply(name, lambda flags=flags: syscalls.unshare(flags))  # type: ignore[misc]
         if self.has("mount"):
+            owner = NOBODY if self.root else None
             self.apply("mount", lambda: rootfs.build(self.quota.disk, owner))
         private = rootfs.PRIVATE if self.has("mount") else self.folder
-        self.private = private
-        if self.root and self.has("mount"):
-            self.apply("user", become_nobody)
-        elif self.root:
-            self.apply("user", _no_way_to_nobody)
         self.apply("limits", lambda: set_limits(self.quota))
-        if self.has("user"):
-            self.apply("user", syscalls.drop_capabilities)
+        self.apply("user", lambda: lose_rights(self.root, self.has("mount")))
         self.apply("no-new-privs", lambda: syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1))
         self.apply("landlock", lambda: landlock.restrict(rootfs.rules(private)))
         set_environment(private)
         os.chdir(private)
+        if syscalls.LINUX:
+            syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
+            syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
+        self.apply("seccomp", seccomp.restrict)  # now that wish cannot be taken back
 
     def proc(self) -> list[int]:
         """Return a descriptor through which the grader can watch the tree, if there is one."""
@@ -292,15 +278,6 @@ class _Layers:
             return [os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)]
         except OSError:
             return []
-
-    def last(self) -> None:
-        """Ask to die with the grader, and take away the calls that could undo it."""
-        if syscalls.LINUX:
-            syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
-            syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
-        self.apply("seccomp", seccomp.restrict)
-        if self.missing:
-            os._exit(1)
 
 
 def own_user_namespace() -> None:
@@ -316,16 +293,23 @@ def own_user_namespace() -> None:
             file.write(text)
 
 
-def become_nobody() -> None:
-    """Stop being root, in a user namespace of our own so that processes are counted alone."""
-    os.setgroups([])
-    os.setresgid(NOBODY, NOBODY, NOBODY)
-    os.setresuid(NOBODY, NOBODY, NOBODY)
+def lose_rights(root: bool, readable: bool) -> None:
+    """Stop being root, and give up every capability.
+
+    Processes are counted for each user and user namespace, so this makes one more of those.
+
+    Args:
+        root: whether this process is root.
+        readable: whether the files it needs can be read by anybody.
+    """
+    if root:
+        if not readable:
+            raise OSError(0, "without mounts of its own, nobody could not read Python")
+        os.setgroups([])
+        os.setresgid(NOBODY, NOBODY, NOBODY)
+        os.setresuid(NOBODY, NOBODY, NOBODY)
     syscalls.unshare(syscalls.CLONE_NEWUSER)
-
-
-def _no_way_to_nobody() -> None:
-    raise OSError(0, "without mounts of its own, nobody could not read Python")
+    syscalls.drop_capabilities()
 
 
 def set_limits(quota: Quota) -> None:

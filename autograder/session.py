@@ -93,9 +93,11 @@ class Session:
             store_widget_state=False,
             shutdown_kernel="immediate",
         )
-        await self.client.async_start_new_kernel(cwd=str(work), quota=self.limits.quota)
+        warm = launcher.wanted(item.source for item in self.assignment.items)
+        quota = self.limits.quota
+        await self.client.async_start_new_kernel(cwd=str(work), quota=quota, warm=warm)
+        await self._start_examiner()  # meanwhile the kernel gets ready
         await self.client.async_start_new_kernel_client()
-        await self._start_examiner()
 
     async def _start_examiner(self) -> None:
         provisioner = self._provisioner()

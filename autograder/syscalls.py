@@ -47,6 +47,11 @@ def unshare(flags: int) -> None:
     checked(_libc.unshare(flags), "unshare")
 
 
+def enter_namespace(descriptor: int) -> None:
+    """Enter a namespace (for a pid namespace: have the next child in it)."""
+    checked(_libc.setns(descriptor, 0), "setns")
+
+
 def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:
     """Mount a file system, or bind a folder to another place."""
     texts = (source.encode(), os.fsencode(target), kind.encode() or None)

@@ -14,12 +14,15 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
+import importlib
 import json
 import os
 import selectors
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from autograder import sandbox
@@ -28,6 +31,7 @@ from autograder.sandbox import Quota
 
 WARM = (
     "numpy",
+    "numpy.testing",
     "torch",
     "matplotlib.pyplot",
     "matplotlib_inline.backend_inline",
@@ -35,26 +39,40 @@ WARM = (
     "jaxtyping",
     "unrolled.checks",
     "unrolled.plots",
+    "ipykernel.debugger",
     "ipykernel.kernelapp",
     "ipykernel.zmqshell",
     "IPython.core.completer",
+    "IPython.core.debugger",
+    "IPython.core.completerlib",
+    "IPython.core.oinspect",
+    "tornado.platform.asyncio",
+    "tornado.queues",
+    "encodings.idna",
+    "faulthandler",
+    "pdb",
     "autograder.candidate",
     "autograder.examiner",
     "autograder.remote_torch",
     "autograder.wire_torch",
 )
+UNWANTED = ("debugpy",)  # half of a kernel's start-up, and nobody debugs here
 MAX_REQUEST = 65536
 MAX_DESCRIPTORS = 16
 WATCH_SECONDS = 0.1  # a tree may exceed its limits for as long
 
 
-def warm_up() -> None:
+def warm_up(modules: Sequence[str]) -> None:
     """Import what submissions import; what is not installed is left to them."""
-    import importlib
-
-    for name in WARM:
+    missing = [name for name in modules if name not in sys.modules]
+    for name in missing:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    if missing:
+        gc.collect()
+        gc.freeze()  # what is shared with the children stays shared
+        inherited.cache_clear()
+        inherited()
 
 
 class Child:
@@ -159,6 +177,7 @@ class Zygote:
         session = socket.socket(fileno=descriptors[0])
         request, keep = json.loads(packet), descriptors[1:]
         quota = Quota(**request["quota"])
+        warm_up(request["warm"])
         try:
             body = functools.partial(become, request["role"], request["arguments"], keep)
             process = sandbox.spawn(body, quota, request["folder"], keep)
@@ -179,13 +198,13 @@ class Zygote:
         message = b""
         with contextlib.suppress(OSError):
             message = child.session.recv(64)
-        for number in message:
+        for number in message or [signal.SIGKILL]:
             child.signal(number)
-        if not message and child in self.children:
-            self.finish(child)
+        if not message:
+            self.selector.unregister(child.session)
 
     def reap(self) -> None:
-        """End the sessions of children that ended."""
+        """End the sessions of children that ended; their trees are gone with them."""
         for child in list(self.children):
             waited = os.waitid(os.P_PID, child.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             if waited is not None:
@@ -197,7 +216,8 @@ class Zygote:
         status = sandbox.end(child.process)
         with contextlib.suppress(OSError):
             _tell(child.session, exit=status, reason=child.reason)
-        self.selector.unregister(child.session)
+        with contextlib.suppress(KeyError, ValueError):
+            self.selector.unregister(child.session)
         child.session.close()
 
 
@@ -223,8 +243,9 @@ def become(role: str, arguments: dict[str, Any], descriptors: list[int]) -> None
 def main() -> None:
     """Warm up, say so, and serve on the descriptor named on the command line."""
     control = socket.socket(fileno=int(sys.argv[1]))
-    warm_up()
-    inherited()
+    sandbox.prepare()
+    sys.modules.update(dict.fromkeys(UNWANTED))  # type: ignore[arg-type]
+    warm_up(WARM)
     control.send(b"ready")
     zygote = Zygote(control)
     try:
