@@ -7,6 +7,7 @@ irregularity has a rule and a flag on the report, and none stops the class.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -182,14 +183,21 @@ def _cell(item: Item, answer: str | None) -> nbformat.NotebookNode:
     if item.by_student:
         missing = "" if item.role == "exercise" else item.released
         source = missing if answer is None else answer
+        source = as_text(source) if item.role == "manual" else source
     make = new_code_cell if item.cell_type == "code" else new_markdown_cell
     metadata = {"nbgrader": dict(item.metadata)}
     return make(source, id=item.grade_id[:64], metadata=metadata)
+
+
+def as_text(markdown: str) -> str:
+    """Return Markdown in which no HTML tag can open: a page shows it and never runs it."""
+    return re.sub(r"<(?=[A-Za-z/!?])", "< ", markdown)
 
 
 def _own_cells(cells: list[Submitted], place: str) -> list[nbformat.NotebookNode]:
     made = []
     for number, cell in enumerate(cells, start=1):
         make = new_code_cell if cell.cell_type == "code" else new_markdown_cell
-        made.append(make(cell.source, id=f"own-{number}-{place}"[:64]))
+        source = cell.source if cell.cell_type == "code" else as_text(cell.source)
+        made.append(make(source, id=f"own-{number}-{place}"[:64]))
     return made
