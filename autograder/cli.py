@@ -26,6 +26,7 @@ sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 COMMANDS = {
     "build": "autograder.build:build_command",
     "demo": "autograder.demo:demo_command",
+    "doctor": "autograder.doctor:doctor_command",
     "grade": "autograder.grade:grade_command",
     "report": "autograder.report:report_command",
 }

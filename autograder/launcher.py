@@ -56,6 +56,12 @@ class WarmProcessError(AutograderError):
         return "run `autograder doctor` to see what is missing"
 
 
+def _font_cache() -> str:
+    """Return where matplotlib keeps its list of fonts, which takes seconds to make anew."""
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return os.environ.get("MPLCONFIGDIR") or os.path.join(home, "matplotlib")
+
+
 class Session:
     """One forked process; it and all it started die when the session is closed."""
 
@@ -105,6 +111,7 @@ class Zygote:
     def __init__(self) -> None:
         self.control, theirs = socket.socketpair()  # one request at a time, each answered
         environment = ENVIRONMENT | {k: os.environ[k] for k in KEPT if k in os.environ}
+        environment["MPLCONFIGDIR"] = _font_cache()
         self.process = subprocess.Popen(
             [sys.executable, "-I", "-m", "autograder.zygote", str(theirs.fileno())],
             pass_fds=[theirs.fileno()],

@@ -16,8 +16,10 @@ from nbgrader.converters.base import NbGraderException
 from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_grade
 
+from autograder import sandbox
 from autograder.assignment import Assignment, load
 from autograder.course import find_course
+from autograder.errors import AutograderError
 from autograder.limits import limits_for
 from autograder.rebuild import rebuild
 from autograder.results import Result, Store, as_notebook, grade_submission, key_of
@@ -142,6 +144,10 @@ def examined(task: Assignment, data: bytes, note: str) -> Result:
     key = key_of(task, data)
     result = store().get(key)
     if result is None:
+        try:
+            sandbox.require()
+        except AutograderError as error:
+            raise NbGraderException(str(error)) from None
         result = grade_submission(task, data, limits_for(find_course(), task.stem), note)
         store().put(result)
     if not result.trusted:

@@ -25,7 +25,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from autograder import sandbox
+from autograder import lock_in
 from autograder.errors import AutograderError
 from autograder.sandbox import Quota
 
@@ -78,7 +78,7 @@ def warm_up(modules: Sequence[str]) -> None:
 class Child:
     """A forked process and the session it lives for."""
 
-    def __init__(self, process: sandbox.Child, session: socket.socket, quota: Quota) -> None:
+    def __init__(self, process: lock_in.Child, session: socket.socket, quota: Quota) -> None:
         self.process, self.session, self.quota = process, session, quota
         self.reason = ""  # the limit that it was killed for
 
@@ -180,7 +180,7 @@ class Zygote:
         warm_up(request["warm"])
         try:
             body = functools.partial(become, request["role"], request["arguments"], keep)
-            process = sandbox.spawn(body, quota, request["folder"], keep)
+            process = lock_in.spawn(body, quota, request["folder"], keep)
         except AutograderError as error:
             _tell(session, failed=error.args[0] if error.args else str(error))
             session.close()
@@ -213,7 +213,7 @@ class Zygote:
     def finish(self, child: Child) -> None:
         """Leave nothing of a child's tree, and say how it ended."""
         self.children.discard(child)
-        status = sandbox.end(child.process)
+        status = lock_in.end(child.process)
         with contextlib.suppress(OSError):
             _tell(child.session, exit=status, reason=child.reason)
         with contextlib.suppress(KeyError, ValueError):
@@ -243,7 +243,7 @@ def become(role: str, arguments: dict[str, Any], descriptors: list[int]) -> None
 def main() -> None:
     """Warm up, say so, and serve on the descriptor named on the command line."""
     control = socket.socket(fileno=int(sys.argv[1]))
-    sandbox.prepare()
+    lock_in.prepare()
     sys.modules.update(dict.fromkeys(UNWANTED))  # type: ignore[arg-type]
     warm_up(WARM)
     control.send(b"ready")
@@ -252,7 +252,7 @@ def main() -> None:
         zygote.serve()
     finally:
         for child in zygote.children:
-            sandbox.end(child.process)
+            lock_in.end(child.process)
 
 
 if __name__ == "__main__":
