@@ -128,6 +128,7 @@ def findings() -> list[Finding]:
     Raises:
         AutograderError: the attacks could not be run.
     """
+    sandbox.dispensable()  # says so when a layer that may be missing has no such name
     command = [sys.executable, "-I", "-m", "autograder.doctor"]
     try:
         done = subprocess.run(command, capture_output=True, timeout=SECONDS, check=True)

@@ -65,7 +65,7 @@ def grade_class(
     course: Course, stem: str, students: list[str], force: bool = False, workers: int = 0
 ) -> Iterator[Row]:
     """Yield a row for each student as soon as it is recorded."""
-    from autograder import preprocessors
+    from autograder import preprocessors, sandbox
     from autograder.assignment import load
     from autograder.limits import limits_for
     from autograder.pool import Failure, Job, run
