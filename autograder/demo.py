@@ -350,7 +350,7 @@ def demo_command(ctx: click.Context) -> None:
         autograder demo
     """
     from autograder.build import build_assignment, read_sources
-    from autograder.grade import grade_class, log_rows, show_table, with_progress
+    from autograder.grade import grade_class, show_table, with_progress
     from autograder.handout import write_feedback, write_marks
     from autograder.report import write_report
 
@@ -360,7 +360,6 @@ def demo_command(ctx: click.Context) -> None:
     write_class(course)
     students = [submission.student for submission in CLASS]
     rows = list(with_progress(grade_class(course, STEM, students), len(students)))
-    log_rows(course, STEM, rows)
     show_table(rows, STEM)
     wrong = [r.student for r, s in _paired(rows) if r.score != s.marks]
     places = {

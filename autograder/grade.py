@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from autograder.course import Course, find_course
 from autograder.errors import AutograderError
+
+if TYPE_CHECKING:
+    from autograder.pool import Job
+    from autograder.record import Recorder, Row
+    from autograder.results import Result
 
 
 class NoSubmissionsError(AutograderError):
@@ -27,19 +31,6 @@ class NoSubmissionsError(AutograderError):
             "collect it with `nbgrader collect`, or put each student's notebook into "
             "classroom/submitted/STUDENT/ASSIGNMENT/"
         )
-
-
-@dataclass
-class Row:
-    """One line of the table at the end: a student, the marks, and what was irregular."""
-
-    student: str
-    status: str = "graded"  # graded, unchanged, or failed (by us: nothing was recorded)
-    score: float | None = None
-    out_of: float | None = None
-    to_review: int = 0  # written answers that wait for a person
-    flags: list[str] = field(default_factory=list)
-    seconds: float = 0.0
 
 
 def submissions(course: Course, stem: str, students: tuple[str, ...]) -> list[str]:
@@ -62,120 +53,114 @@ def submissions(course: Course, stem: str, students: tuple[str, ...]) -> list[st
 
 
 def grade_class(
-    course: Course, stem: str, students: list[str], force: bool = False, workers: int = 0
+    course: Course,
+    stem: str,
+    students: list[str],
+    force: bool = False,
+    workers: int = 0,
+    scheduler: str = "",
 ) -> Iterator[Row]:
-    """Yield a row for each student as soon as it is recorded."""
-    from autograder import preprocessors, sandbox
-    from autograder.assignment import load
-    from autograder.limits import limits_for
-    from autograder.pool import Failure, Job, run
-    from autograder.results import key_of
+    """Yield a row for each student as soon as it is recorded.
 
-    task = load(stem, course.source_notebook(stem), course.release_notebook(stem))
-    limits = limits_for(course, stem)
-    store = preprocessors.store()
-    recorder = Recorder(course, stem)
-    jobs = []
-    for student in students:
-        data, note = preprocessors.read_submission(course.folder("submitted", stem, student), stem)
-        key = key_of(task, data)
-        if not force and recorder.recorded_key(student) == key:
-            yield recorder.row(student, Row(student, status="unchanged"))
-        elif not force and store.get(key) is not None:
-            yield recorder.record(student, Row(student))
-        else:
-            jobs.append(Job(student, task, data, note, key, limits))
-    if jobs:
-        sandbox.require()
-    for job, result in run(jobs, workers):
-        row = Row(job.student)
-        if isinstance(result, Failure) or not result.trusted:
-            reason = result.reason if isinstance(result, Failure) else "the examiner failed"
-            row.status, row.flags = "failed", [f"grader-error: {reason}"]
-            yield row
-            continue
-        store.put(result)
-        row.flags, row.seconds = list(result.flags), round(result.seconds, 2)
-        yield recorder.record(job.student, row)
+    Raises:
+        BusyError: another grader is at work on this gradebook.
+    """
+    from autograder.record import Recorder, only_grader
 
-
-class Recorder:
-    """The one writer: records results in nbgrader's gradebook, a submission at a time."""
-
-    def __init__(self, course: Course, stem: str) -> None:
-        from nbgrader.apps.api import NbGraderAPI
-        from nbgrader.coursedir import CourseDirectory
-
-        config = course.config()
-        config.Application.log_level = "ERROR"
-        self.course, self.stem = course, stem
-        self.api = NbGraderAPI(CourseDirectory(config=config), config=config)
-
-    def recorded_key(self, student: str) -> str:
-        """Return the key of the result that stands recorded for a student, or ''."""
-        path = self.course.folder("autograded", self.stem, student) / f"{self.stem}.ipynb"
+    with only_grader(course):
+        recorder = Recorder(course, stem)
         try:
-            return json.loads(path.read_text(encoding="utf-8"))["metadata"]["autograder"]["key"]
-        except (OSError, ValueError, KeyError):
-            return ""
+            work = Grading(course, stem, recorder, force)
+            yield from work.known(students)
+            yield from work.unknown(workers, scheduler)
+        finally:
+            recorder.close()
 
-    def record(self, student: str, row: Row) -> Row:
-        """Have nbgrader record a student's result and return the row with the marks."""
-        answer = self.api.autograde(self.stem, student, force=True, create=True)
-        if not answer["success"]:
-            reason = str(answer.get("error") or answer.get("log") or "").strip().splitlines()
-            row.status = "failed"
-            row.flags.append(f"grader-error: {reason[-1] if reason else 'nbgrader refused'}")
-            return row
-        return self.row(student, row)
 
-    def row(self, student: str, row: Row) -> Row:
-        """Return the row completed with what the gradebook says."""
-        from nbgrader.api import Gradebook, MissingEntry
+class Grading:
+    """One run over a class: first what is known already, then what has to be examined."""
 
-        with Gradebook(self.course.db_url) as gradebook:
-            try:
-                submission = gradebook.find_submission(self.stem, student)
-            except MissingEntry:
-                return row
-            row.score, row.out_of = submission.score, submission.max_score
-            grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
-            row.to_review = sum(grade.needs_manual_grade for grade in grades)
-        if not row.flags:
-            path = self.course.folder("autograded", self.stem, student) / f"{self.stem}.ipynb"
-            note = json.loads(path.read_text(encoding="utf-8"))["metadata"]["autograder"]
-            row.flags = list(note.get("flags", []))
+    def __init__(self, course: Course, stem: str, recorder: Recorder, force: bool) -> None:
+        from autograder.assignment import load
+        from autograder.limits import limits_for
+        from autograder.results import Store
+
+        self.course, self.stem, self.recorder, self.force = course, stem, recorder, force
+        self.task = load(stem, course.source_notebook(stem), course.release_notebook(stem))
+        self.limits = limits_for(course, stem)
+        self.store = Store(course.classroom / "cache")
+        self.left: list[str] = []
+
+    def _job(self, student: str) -> Job:
+        from autograder.handin import read_submission
+        from autograder.pool import Job
+        from autograder.results import key_of
+
+        folder = self.course.folder("submitted", self.stem, student)
+        data, note = read_submission(folder, self.task)
+        return Job(student, self.task, data, note, key_of(self.task, data), self.limits)
+
+    def known(self, students: list[str]) -> Iterator[Row]:
+        """Yield the rows of students whose result is recorded or stored; remember the others."""
+        from autograder.record import Row
+
+        for student in students:
+            job = self._job(student)
+            if self.force:
+                self.left.append(student)
+            elif self.recorder.recorded_key(student) == job.key:
+                yield self.recorder.row(student, Row(student, status="unchanged"))
+            elif (result := self.store.get(job.key)) is not None:
+                yield self._recorded(student, result)
+            else:
+                self.left.append(student)
+
+    def unknown(self, workers: int, scheduler: str) -> Iterator[Row]:
+        """Yield the rows of the others as their results come in."""
+        from autograder import sandbox
+        from autograder.pool import Failure, run
+        from autograder.record import Row
+
+        if not self.left:
+            return
+        sandbox.require()
+        for job, result in run(map(self._job, self.left), workers, scheduler):
+            if isinstance(result, Failure) or not result.trusted:
+                why = result.reason if isinstance(result, Failure) else "the examiner failed"
+                yield Row(job.student, status="failed", flags=[f"grader-error: {why}"])
+                continue
+            self.store.put(result)
+            yield self._recorded(job.student, result)
+
+    def _recorded(self, student: str, result: Result) -> Row:
+        from autograder.record import Row
+
+        row = Row(student, flags=list(result.flags), seconds=round(result.seconds, 2))
+        row = self.recorder.record(student, result, row)
+        log_row(self.course, self.stem, row, result)
         return row
 
 
-def log_rows(course: Course, stem: str, rows: list[Row]) -> Path:
-    """Append the rows to the assignment's log, a JSON line each, and return its path."""
-    path = course.classroom / "logs" / f"{stem}.jsonl"
+def log_path(course: Course, stem: str) -> Path:
+    """Return the path of an assignment's log."""
+    return course.classroom / "logs" / f"{stem}.jsonl"
+
+
+def log_row(course: Course, stem: str, row: Row, result: Result) -> None:
+    """Append to the log, as one JSON line, what an appeal needs to know."""
+    path = log_path(course, stem)
     path.parent.mkdir(parents=True, exist_ok=True)
-    stamp = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+    evidence = {
+        "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "assignment": stem,
+        **asdict(row),
+        "submission": result.submission,
+        "key": result.key,
+        "verdicts": result.verdicts,
+        "versions": result.versions,
+    }
     with path.open("a", encoding="utf-8") as file:
-        for row in rows:
-            evidence = _evidence(course, stem, row.student)
-            line = {"time": stamp, "assignment": stem, **asdict(row), **evidence}
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
-    return path
-
-
-def _evidence(course: Course, stem: str, student: str) -> dict[str, Any]:
-    """Return what an appeal needs: the verdicts, versions and hashes behind a row."""
-    from autograder import preprocessors
-
-    autograded = course.folder("autograded", stem, student) / f"{stem}.ipynb"
-    data, _ = preprocessors.read_submission(course.folder("submitted", stem, student), stem)
-    evidence: dict[str, Any] = {"submission": hashlib.sha256(data).hexdigest()}
-    try:
-        note = json.loads(autograded.read_text(encoding="utf-8"))["metadata"]["autograder"]
-    except (OSError, ValueError, KeyError):
-        return evidence
-    result = preprocessors.store().get(note["key"])
-    if result is not None:
-        evidence |= {"verdicts": result.verdicts, "versions": result.versions}
-    return evidence
+        file.write(json.dumps(evidence, ensure_ascii=False) + "\n")
 
 
 def show_table(rows: list[Row], stem: str) -> None:
@@ -208,6 +193,7 @@ def allow_missing(layers: tuple[str, ...]) -> None:
 @click.option("--student", "students", multiple=True, help="Only this student; may be repeated.")
 @click.option("--force", is_flag=True, help="Grade again also what did not change.")
 @click.option("--jobs", default=0, help="How many processes (default: one a core).")
+@click.option("--scheduler", default="", help="Work on the Dask cluster at this tcp:// address.")
 @click.option("--dry-run", is_flag=True, help="Only say which submissions would be graded.")
 @click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
 @click.option(
@@ -224,6 +210,7 @@ def grade_command(
     students: tuple[str, ...],
     force: bool,
     jobs: int,
+    scheduler: str,
     dry_run: bool,
     as_json: bool,
     without: tuple[str, ...],
@@ -244,13 +231,13 @@ def grade_command(
         click.echo(json.dumps(chosen) if as_json else "\n".join(chosen))
         return
     allow_missing(without)
-    rows = list(with_progress(grade_class(course, stem, chosen, force, jobs), len(chosen)))
-    path = log_rows(course, stem, rows)
+    graded = grade_class(course, stem, chosen, force, jobs, scheduler)
+    rows = list(with_progress(graded, len(chosen)))
     if as_json:
         click.echo(json.dumps([asdict(row) for row in rows], ensure_ascii=False, indent=2))
     else:
         show_table(rows, stem)
-        click.echo(f"log: {course.shown(path)}", err=True)
+        click.echo(f"log: {course.shown(log_path(course, stem))}", err=True)
     ctx.exit(1 if any(row.status == "failed" for row in rows) else 0)
 
 

@@ -1,16 +1,33 @@
-"""Grade many submissions at once, on all cores: one process a core, each with a warm process."""
+"""Grade many submissions at once: on all cores of this machine, or on a Dask cluster.
+
+A job is self-contained: the submission and the assignment travel with it. No student code runs in
+a worker itself, only in the sandboxed processes that it has forked, and what comes back is data.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    wait,
+)
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from multiprocessing import get_context
 
 from autograder.assignment import Assignment
+from autograder.errors import AutograderError
 from autograder.limits import Limits
 from autograder.results import Result, grade_submission
+
+TRIES = 3  # of a job whose worker died under it: twice by chance is possible, three times is not
+JOBS_PER_PROCESS = 200  # then a fresh one takes over, so that no leak of a library grows for long
 
 
 @dataclass(frozen=True)
@@ -32,26 +49,103 @@ class Failure:
     reason: str
 
 
+class NoSchedulerError(AutograderError):
+    """The cluster's scheduler cannot be reached."""
+
+    @property
+    def next_step(self) -> str:
+        """One line: what the person can do about it."""
+        return "start one with `dask scheduler` and workers with `dask worker`, or leave it out"
+
+
 def do(job: Job) -> Result:
     """Return the result of a job."""
     result = grade_submission(job.assignment, job.data, job.limits, job.note)
     return replace(result, key=job.key or result.key)
 
 
-def run(jobs: Iterable[Job], workers: int = 0) -> Iterator[tuple[Job, Result | Failure]]:
+@contextmanager
+def local_pool(workers: int) -> Iterator[Executor]:
+    """Give an executor on this machine's cores."""
+    with ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), max_tasks_per_child=JOBS_PER_PROCESS
+    ) as executor:
+        yield executor
+
+
+@contextmanager
+def cluster_pool(scheduler: str) -> Iterator[Executor]:
+    """Give an executor on a Dask cluster.
+
+    Raises:
+        NoSchedulerError: there is none at that address, or `distributed` is not installed.
+    """
+    try:
+        from distributed import Client
+
+        client = Client(scheduler, timeout=10, set_as_default=False)
+    except (OSError, ImportError, ValueError) as error:
+        raise NoSchedulerError(f"no Dask scheduler at {scheduler}: {error}") from None
+    with client:
+        yield client.get_executor(pure=False, retries=TRIES)
+
+
+def run(
+    jobs: Iterable[Job], workers: int = 0, scheduler: str = ""
+) -> Iterator[tuple[Job, Result | Failure]]:
     """Yield each job with its result as soon as it is there.
+
+    Jobs are read as they are needed, so a class of thousands is never in memory at once.
 
     Args:
         jobs: what to grade.
-        workers: how many processes; 0 means one a core.
+        workers: how many processes on this machine; 0 means one a core.
+        scheduler: address of a Dask scheduler that has the work done elsewhere.
     """
-    waiting = list(jobs)
-    count = min(workers or os.cpu_count() or 1, max(1, len(waiting)))
-    with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as executor:
-        futures: dict[Future[Result], Job] = {executor.submit(do, job): job for job in waiting}
-        for future in as_completed(futures):
-            job = futures.pop(future)
+    count = workers or os.cpu_count() or 1
+    waiting = iter(jobs)
+    again: list[tuple[Job, int]] = []
+    while True:
+        pool = cluster_pool(scheduler) if scheduler else local_pool(count)
+        try:
+            with pool as executor:
+                window = 64 if scheduler else 2 * count
+                yield from _drain(executor, waiting, again, window)
+                return
+        except BrokenExecutor:
+            continue  # a worker died; what it had in hand is in `again`
+
+
+def _drain(
+    executor: Executor, waiting: Iterator[Job], again: list[tuple[Job, int]], window: int
+) -> Iterator[tuple[Job, Result | Failure]]:
+    """Yield results until no job is left; jobs that a worker's death interrupted go to `again`."""
+    running: dict[Future[Result], tuple[Job, int]] = {}
+    broken: BrokenExecutor | None = None
+    while True:
+        while broken is None and len(running) < window:
+            job, tries = again.pop() if again else (next(waiting, None), 0)
+            if job is None:
+                break
+            try:
+                running[executor.submit(do, job)] = (job, tries)
+            except BrokenExecutor as error:
+                again.append((job, tries))
+                broken = error
+        if not running:
+            if broken is not None:
+                raise broken
+            return
+        done, _ = wait(running, return_when=FIRST_COMPLETED)
+        for future in islice(done, len(done)):
+            job, tries = running.pop(future)
             try:
                 yield job, future.result()
+            except BrokenExecutor as error:
+                broken = error
+                if tries + 1 >= TRIES:
+                    yield job, Failure("the grading process died each time it was tried")
+                else:
+                    again.append((job, tries + 1))
             except Exception as error:
                 yield job, Failure(f"{type(error).__name__}: {error}")

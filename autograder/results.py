@@ -20,6 +20,7 @@ from autograder.limits import Limits
 from autograder.rebuild import rebuild
 from autograder.session import grade
 
+NOTE = "autograder"  # the key of the grader's note in a graded notebook's metadata
 # Statuses that may come out otherwise on another day; they are graded again, not remembered.
 UNSTABLE = frozenset({"timeout", "memory", "killed", "grader-error"})
 
@@ -29,6 +30,7 @@ class Result:
     """The graded notebook, a verdict for every test, and what an appeal needs to know."""
 
     key: str  # of submission, tests and environment: equal keys mean equal results
+    submission: str  # the SHA-256 of the submitted file
     notebook: dict[str, Any]
     verdicts: dict[str, dict[str, Any]]
     flags: tuple[str, ...]
@@ -81,6 +83,7 @@ def grade_submission(
     flags += [f"{v}: passed without asking for anything" for v in _silent(verdicts)]
     return Result(
         key=key_of(assignment, data),
+        submission=hashlib.sha256(data).hexdigest(),
         notebook=dict(rebuilt.notebook),
         verdicts={name: asdict(verdict or missing) for name, verdict in verdicts.items()},
         flags=tuple(flags),
@@ -94,27 +97,22 @@ def _silent(verdicts: dict[str, Verdict | None]) -> list[str]:
 
 
 class Store:
-    """Results by key: in memory for this run, and on disk for the next where they are stable."""
+    """Results on disk by key, so that nothing is graded twice. Unstable ones are not kept."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.memory: dict[str, Result] = {}
 
     def get(self, key: str) -> Result | None:
         """Return the result under a key, or None."""
-        if key in self.memory:
-            return self.memory[key]
         try:
             fields = json.loads((self.folder / f"{key}.json").read_text(encoding="utf-8"))
             return Result(**fields | {"flags": tuple(fields["flags"])})
         except (OSError, ValueError, TypeError, KeyError):
-            return None  # absent, or cut short when a machine stopped: graded again
+            return None  # absent, or of an older grader: graded again
 
     def put(self, result: Result) -> None:
-        """Keep a result."""
-        self.memory[result.key] = result
+        """Keep a result, if it would certainly come out the same again."""
         if result.stable:
-            self.folder.mkdir(parents=True, exist_ok=True)
             text = json.dumps(asdict(result), ensure_ascii=False)
             write_atomically(self.folder / f"{result.key}.json", text)
 
