@@ -196,7 +196,7 @@ for B, D, H in [(3, 5, 4), (1, 2, 6), (5, 1, 2)]:
     full = {key: np.concatenate([i, 0 * i, p, o], axis=-1) for key, (i, p, o) in blocks.items()}
     full["b"][H : 2 * H] = 60.0
 
-    def oracle(full):
+    def oracle(full, x=x, h_prev=h_prev, c_prev=c_prev):
         h, c = run_torch_lstm(x[:, None], h_prev, c_prev, full)
         return h[:, 0], c
 

@@ -27,9 +27,9 @@ class CharLSTM(NamedTuple):
     symbols: list[str]
     E: Float[np.ndarray, "V E"]
     layers: tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
-    attention: Float[np.ndarray, "C"]  # C = E + 2 H: scores [embedding; h of layer 1; h of layer 2]
+    attention: Float[np.ndarray, " C"]  # C = E + 2 H: embedding and both h
     W_y: Float[np.ndarray, "C V"]
-    b_y: Float[np.ndarray, "V"]
+    b_y: Float[np.ndarray, " V"]
 
 
 def load_char_lstm() -> CharLSTM:
@@ -52,14 +52,13 @@ def load_char_lstm() -> CharLSTM:
             group, name = path.split("/")
             return np.asarray(file[f"{group}/{group}/{name}:0"])
 
-        layers = tuple(
-            from_cudnn(*(get(f"{rnn}/{part}") for part in ("kernel", "recurrent_kernel", "bias")))
-            for rnn in ("rnn_1", "rnn_2")
-        )
+        def layer(rnn: str) -> dict[str, np.ndarray]:
+            return from_cudnn(*(get(f"{rnn}/{p}") for p in ("kernel", "recurrent_kernel", "bias")))
+
         return CharLSTM(
             symbols,
             get("embedding/embeddings"),
-            layers,
+            (layer("rnn_1"), layer("rnn_2")),
             get("attention/attention_W")[:, 0],
             get("output/kernel"),
             get("output/bias"),
@@ -69,7 +68,7 @@ def load_char_lstm() -> CharLSTM:
 def from_cudnn(
     kernel: Float[np.ndarray, "D 4*H"],
     recurrent: Float[np.ndarray, "H 4*H"],
-    bias: Float[np.ndarray, "8*H"],
+    bias: Float[np.ndarray, " 8*H"],
 ) -> dict[str, np.ndarray]:
     """Return W_x, W_h, b of an LSTM that Keras saved in cuDNN's layout.
 
