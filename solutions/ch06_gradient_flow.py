@@ -131,6 +131,9 @@ check_close(
             np.array([[[0.75, 2.0], [2.25, 4.0]]])
         ),
         "The slope of the tanh is missing.": np.array([[[1.0, 3.0], [2.0, 4.0]]]),
+        "h is already the tanh: do not apply it again.": (
+            np.array([[[1.0, 3.0], [2.0, 4.0]]]) / np.cosh(np.array([[[0.5], [0.0]]])) ** 2
+        ),
     },
     axes="B H H",
 )
@@ -246,6 +249,10 @@ check_close(
             J[:, 4] @ J[:, 5]
         ),
         "It multiplies entry by entry; eq. 6.3 has matrix products.": J[:, 4] * J[:, 5],
+        "W_hh cannot be pulled out of the product: between two matrices stand the slopes.": (
+            ((1 - h[:, 4] ** 2) * (1 - h[:, 5] ** 2))[:, :, None]
+            * (params["W_hh"] @ params["W_hh"]).T
+        ),
     },
     **close,
 )
@@ -349,7 +356,12 @@ check_close(
     "gradient_norms, against products of measured Jacobians",
     rtol=1e-6,
     atol=1e-8,
-    hints={"A gradient is a row: it stands to the left of the product.": transposed},
+    hints={
+        "A gradient is a row: it stands to the left of the product.": transposed,
+        "Every example has a norm of its own: sum the squares over the units only.": (
+            np.stack([np.linalg.norm(by_product, axis=0)] * 2)
+        ),
+    },
     axes="B T",
 )
 ### BEGIN HIDDEN TESTS
@@ -412,17 +424,19 @@ def rescale_spectral_radius(W: Float[Array, "H H"], radius: float) -> Float[Arra
 # %% tags=["test", "id:rescale-spectral-radius-test", "points:10"]
 W = np.array([[0.0, -4.0], [1.0, 0.0]])
 W_before = W.copy()
+got = rescale_spectral_radius(W, 0.5)
+check_unchanged(W_before, W, "rescale_spectral_radius: W")
 check_close(
-    rescale_spectral_radius(W, 0.5),
+    got,
     W / 4,
     "rescale_spectral_radius, worked number",
     hints={
         "That scales the largest singular value; eq. 6.5 has eigenvalues.": W / 8,
         "That scales the Frobenius norm; eq. 6.5 has eigenvalues.": W / np.sqrt(17) / 2,
         "The matrix is multiplied by the radius, not scaled to it.": W / 2,
+        "Use the eigenvalues of W itself; W is not symmetric.": W / 3,
     },
 )
-check_unchanged(W_before, W, "rescale_spectral_radius: W")
 negative = np.diag([1.0, -2.0])
 check_close(
     rescale_spectral_radius(negative, 1.0),
@@ -613,7 +627,7 @@ for radius in (0.5, 0.9, 1.1, 1.5):
 # A gradient of zeros stays zero.
 # When a gradient contains NaN or infinity there is no direction left to keep: raise `ValueError`, and likewise when `max_norm` is not positive.
 #
-# *Worked number.* Gradients $(3, 0)$ and $(4)$ have the global norm 5. With $\tau = 1$ they become $(0.6, 0)$ and $(0.8)$; with $\tau = 10$ they stay.
+# *Worked number.* Gradients $(2, 2, 1)$ and $(4)$ have the global norm $\sqrt{4 + 4 + 1 + 16} = 5$. With $\tau = 1$ they become $(0.4, 0.4, 0.2)$ and $(0.8)$; with $\tau = 10$ they stay.
 
 # %% tags=["exercise", "id:clip-by-global-norm"]
 def clip_by_global_norm(grads: Params, max_norm: float) -> tuple[Params, float]:
@@ -635,7 +649,7 @@ def clip_by_global_norm(grads: Params, max_norm: float) -> tuple[Params, float]:
 
 
 # %% tags=["test", "id:clip-by-global-norm-test", "points:13"]
-grads = {"W": np.array([[3.0, 0.0]]), "b": np.array([4.0])}
+grads = {"W": np.array([[2.0, 2.0, 1.0]]), "b": np.array([4.0])}
 before = {key: value.copy() for key, value in grads.items()}
 got = clip_by_global_norm(grads, 1.0)
 check_unchanged(before, grads, "clip_by_global_norm: grads")
@@ -654,14 +668,14 @@ check_close(
 )
 check_close(
     clipped,
-    {"W": np.array([[0.6, 0.0]]), "b": np.array([0.8])},
+    {"W": np.array([[0.4, 0.4, 0.2]]), "b": np.array([0.8])},
     "clip_by_global_norm, worked number, max_norm = 1",
     hints={
         "Each parameter is clipped by its own norm: there is one factor for all.": {
-            "W": np.array([[1.0, 0.0]]), "b": np.array([1.0])
+            "W": np.array([[2.0, 2.0, 1.0]]) / 3, "b": np.array([1.0])
         },
-        "The gradients are scaled to norm 1 and not multiplied by max_norm / norm.": {
-            "W": np.array([[3.0, 0.0]]), "b": np.array([4.0])
+        "Each entry is clipped by itself: there is one factor for all.": {
+            "W": np.array([[1.0, 1.0, 1.0]]), "b": np.array([1.0])
         },
     },
 )
@@ -714,7 +728,7 @@ leaf.grad = torch.tensor(1e12 * whole)
 torch.nn.utils.clip_grad_norm_([leaf], 2.0)
 by_torch, _ = clip_by_global_norm({"only": 1e12 * whole}, 2.0)
 check_close(by_torch["only"], leaf.grad.numpy(), "clip_by_global_norm against torch", 1e-6, 1e-12)
-grads = {"W": np.array([[3.0, 0.0]]), "b": np.array([4.0])}
+grads = {"W": np.array([[2.0, 2.0, 1.0]]), "b": np.array([4.0])}
 exact, _ = clip_by_global_norm(grads, 5.0)
 check_close(exact, grads, "clip_by_global_norm: a norm of exactly max_norm")
 broken = {"W": np.ones(2), "b": np.array([np.inf])}
@@ -887,7 +901,7 @@ check_close(
         "It goes back one step too far: with s = 2, h_2 sees h_0.": (
             np.array([[[0.0], [0.0], [a], [0.0]]])
         ),
-        "It goes back one step too few: with s = 2, h_2 sees h_0.": (
+        "h_2 sees h_1 and not h_0: is W_sh the matrix of the far state, and is that s steps back?": (
             np.array([[[a], [b], [np.tanh(b)], [np.tanh(np.tanh(b))]]])
         ),
         "Before h0 there are zeros, not h0 again.": np.array([[[a], [a], [b], [b]]]),
