@@ -15,13 +15,15 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 # nbgrader's own settings: where things are, and nothing else.
 STOCK_CONFIG = """\
 from pathlib import Path
-from traitlets.config import get_config
 c = get_config()
 c.CourseDirectory.root = str(Path(__file__).resolve().parent)
 c.CourseDirectory.course_id = "stock"
 c.CourseDirectory.db_url = f"sqlite:///{Path(__file__).resolve().parent}/classroom/gradebook.db"
-for step in ("source", "release", "submitted", "autograded", "feedback"):
-    setattr(c.CourseDirectory, f"{step}_directory", f"classroom/{step}")
+c.CourseDirectory.source_directory = "classroom/source"
+c.CourseDirectory.release_directory = "classroom/release"
+c.CourseDirectory.submitted_directory = "classroom/submitted"
+c.CourseDirectory.autograded_directory = "classroom/autograded"
+c.CourseDirectory.feedback_directory = "classroom/feedback"
 """
 
 
@@ -49,4 +51,6 @@ def run_stock(course: Course, student: str) -> str:
     """Grade one student's submission with stock nbgrader; return what it printed."""
     command = [sys.executable, "-m", "nbgrader", "autograde", STEM, "--student", student, "--force"]
     done = subprocess.run(command, cwd=course.root, capture_output=True, text=True, timeout=600)
+    if done.returncode:
+        raise RuntimeError(f"stock nbgrader failed: {done.stderr[-2000:]}")
     return done.stdout + done.stderr
