@@ -17,7 +17,8 @@ from ipykernel.control import ControlThread
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 from ipykernel.shellchannel import ShellChannelThread
-from traitlets import List, Unicode
+from jupyter_client.session import Session
+from traitlets import List, Unicode, default
 from traitlets.config import Config
 
 from autograder.candidate_names import SERVE
@@ -25,6 +26,7 @@ from autograder.remote import Endpoint
 from autograder.wire import Channel
 
 MAX_PRINTED = 200_000  # characters a cell may print; the grader keeps fewer
+MAX_OUTPUT = 6 * 2**20  # bytes of one message; the grader takes 8 MiB
 CONFIG = {
     "HistoryManager": {"enabled": False},
     "ZMQInteractiveShell": {"cache_size": 0},  # results are not kept alive in Out
@@ -90,10 +92,28 @@ class Brief:
         return len(text)
 
 
+class BriefSession(Session):
+    """Sends a note in the place of an output that is too large for the grader to take."""
+
+    def serialize(self, msg: dict[str, Any], ident: Any = None) -> list[bytes]:
+        """Return a message as bytes."""
+        parts = super().serialize(msg, ident)
+        if sum(map(len, parts)) <= MAX_OUTPUT:
+            return parts
+        note = {"name": "stdout", "text": "[grader] an output was too large to be kept\n"}
+        header = msg["header"] | {"msg_type": "stream"}
+        return super().serialize(msg | {"header": header, "content": note}, ident)
+
+
 class CandidateApp(IPKernelApp):
     """A kernel on sockets that the grader made, so that no folder is shared with it."""
 
     default_extensions = List(Unicode(), [])
+
+    @default("session")
+    def _session_default(self) -> Session:
+        return BriefSession(parent=self)
+
     listening: dict[int, int]  # a descriptor for each port
     connection: Any
 
@@ -127,6 +147,7 @@ class CandidateApp(IPKernelApp):
 
     def _bind_socket(self, s: zmq.Socket, port: int) -> int:
         s.setsockopt(zmq.USE_FD, self.listening[port])
+        s.sndhwm = 0  # drop nothing: what the grader has not read yet waits in this process
         s.bind(f"ipc://{port}")
         return port
 

@@ -11,7 +11,7 @@ import zmq
 from jupyter_client.asynchronous.client import AsyncKernelClient
 
 MAX_MESSAGE = 8 * 2**20  # bytes; a larger message ends the connection, which is made anew
-MAX_WAITING = 200  # messages; beyond that the candidate's side drops its own
+MAX_WAITING = 200  # messages; what is beyond that waits in the candidate
 ALIVE_SECONDS = 0.05  # how soon the death of a candidate is noticed
 
 
@@ -70,6 +70,6 @@ class QuickToNotice:
     """Mixin for nbclient: notices a candidate's death at once, not within a second."""
 
     async def _async_poll_kernel_alive(self) -> None:
-        while await self.kc.is_alive():  # type: ignore[attr-defined]
+        while self.kc is not None and await self.kc.is_alive():  # type: ignore[attr-defined]
             await asyncio.sleep(ALIVE_SECONDS)
         self.task_poll_for_reply.cancel()  # type: ignore[attr-defined]

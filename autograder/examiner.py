@@ -104,6 +104,7 @@ class Examiner:
         linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
         printed = io.StringIO()
         self.endpoint.answers = 0
+        self.channel.drain()
         started = time.monotonic()
         outcome: dict[str, Any] = {"status": "passed"}
         try:

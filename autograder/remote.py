@@ -239,7 +239,7 @@ def describe(error: BaseException) -> dict[str, Any]:
         traceback.clear_frames(error.__traceback__)  # lets go of what filled the memory
     types = [kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "builtins"]
     try:
-        message = str(error).encode("utf-8", "backslashreplace").decode()
+        message = str(error)
     except Exception:
         message = ""
     story = traceback.TracebackException.from_exception(error, limit=20)
@@ -247,11 +247,16 @@ def describe(error: BaseException) -> dict[str, Any]:
         [frame for frame in story.stack if "/autograder/" not in frame.filename]
     )
     return {
-        "types": types,
-        "name": type(error).__name__[:100],
-        "message": message[:MAX_TEXT],
-        "traceback": "".join(story.format(chain=False))[-MAX_TEXT:],
+        "types": [whole(name) for name in types],
+        "name": whole(type(error).__name__[:100]),
+        "message": whole(message[:MAX_TEXT]),
+        "traceback": whole("".join(story.format(chain=False))[-MAX_TEXT:]),
     }
+
+
+def whole(text: str) -> str:
+    """Return a text with what is not a whole character (half of a surrogate pair) written out."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _rebuild_error(fields: dict[str, Any]) -> Exception:

@@ -200,8 +200,9 @@ class Session:
         return ""
 
     async def _kill_candidate(self) -> None:
+        """Kill the candidate and wait until nothing of it is left."""
         with contextlib.suppress(AssertionError):
-            await self._provisioner().send_signal(signal.SIGKILL)
+            await self._provisioner().kill()
 
     def _limit_hit(self) -> str:
         """Return what the candidate was killed for by the sandbox, or ''."""
@@ -261,7 +262,8 @@ class Session:
     async def _await_verdict(self, asking: asyncio.Future, seconds: float) -> Verdict:
         """Return the examiner's verdict; when it takes too long, stop the candidate, then both."""
         done, _ = await asyncio.wait([asking], timeout=seconds)
-        if not done:
+        late = not done
+        if late:
             self.stopped = True
             await self._provisioner().send_signal(signal.SIGINT)
             done, _ = await asyncio.wait([asking], timeout=self.limits.grace_seconds)
@@ -269,9 +271,13 @@ class Session:
             await self._kill_candidate()
             done, _ = await asyncio.wait([asking], timeout=self.limits.grace_seconds)
         if not done:  # the test itself does not come to an end with what it got
+            asking.add_done_callback(lambda task: task.cancelled() or task.exception())
             self._close_examiner()
             return Verdict("timeout", "The test did not finish in time.")
-        return Verdict(**asking.result())
+        verdict = Verdict(**asking.result())
+        if late and verdict.status == "killed":
+            return replace(verdict, status="timeout", message="Your code did not finish in time.")
+        return verdict
 
     async def _gone(self) -> bool:
         """Return whether the candidate is gone, once it has had the time to go."""

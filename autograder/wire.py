@@ -8,6 +8,7 @@ Whatever is not data crosses as a `Ref`: a number for an object that stays where
 from __future__ import annotations
 
 import collections
+import select
 import socket
 import struct
 from collections.abc import Callable
@@ -18,6 +19,7 @@ import msgpack
 import numpy as np
 
 MAX_MESSAGE = 256 * 2**20  # bytes; the largest honest message seen is 2 MB
+MAX_DEPTH = 64  # tuples and dicts within each other; each costs 40 KB of the stack to read
 DTYPES = frozenset("?bhilqBHILQefdFD") | {"U"}  # numpy kinds that cross: numbers and text
 
 _NDARRAY, _SCALAR, _TENSOR, _TUPLE, _SET, _BIGINT, _COMPLEX = 1, 2, 3, 4, 5, 6, 7
@@ -47,6 +49,7 @@ class Codec:
     def __init__(self, export: Callable[[Any], Ref], resolve: Callable[[Ref], Any]) -> None:
         self._export = export
         self._resolve = resolve
+        self._depth = 0  # of values inside values that are being decoded
 
     def encode(self, value: Any) -> bytes:
         """Return the bytes of a value."""
@@ -57,12 +60,17 @@ class Codec:
 
     def decode(self, data: bytes) -> Any:
         """Return the value of bytes."""
+        self._depth += 1
         try:
+            if self._depth > MAX_DEPTH:
+                raise WireError("a value is nested too deeply")
             return msgpack.unpackb(data, ext_hook=self._unpack, strict_map_key=False)
         except WireError:
             raise
         except Exception as error:
             raise WireError(f"not a value: {type(error).__name__}") from None
+        finally:
+            self._depth -= 1
 
     def _pack(self, value: Any) -> msgpack.ExtType:
         kind = type(value)
@@ -121,7 +129,15 @@ def _buffer(dtype: np.dtype, shape: list[int], raw: memoryview) -> np.ndarray:
     if any(type(n) is not int or n < 0 for n in shape):
         raise WireError("a shape is not a list of sizes")
     array = np.frombuffer(bytearray(raw), dtype=dtype) if len(raw) else np.empty(0, dtype)
+    if dtype.char == "?":
+        array = array.view(np.uint8) != 0  # a byte that is neither true nor false would be both
+    if dtype.char == "U" and array.size and array.view(_code_points(dtype)).max() > 0x10FFFF:
+        raise WireError("text with characters that do not exist")
     return array.reshape(shape)
+
+
+def _code_points(dtype: np.dtype) -> np.dtype:
+    return np.dtype(np.uint32).newbyteorder(dtype.byteorder)
 
 
 def _unpack_array(codec: Codec, data: bytes) -> np.ndarray:
@@ -238,6 +254,11 @@ class Channel:
         if length > self.limit:
             raise WireError(f"{length / 2**20:.0f} MiB is more than may be sent at once")
         return self._exactly(length)
+
+    def drain(self) -> None:
+        """Throw away what has arrived: nobody asked for it."""
+        while select.select([self.stream], [], [], 0)[0] and self.stream.recv(2**20):
+            pass
 
     def _exactly(self, count: int) -> bytes:
         parts = bytearray()
