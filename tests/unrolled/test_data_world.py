@@ -78,7 +78,7 @@ def test_river_share_divides_the_banks(share):
     found = Counter(s.topic for s in world.corpus(12_000, 0, share) if "bank" in s.words)
     assert set(found) <= {"money", "river"}
     assert abs(found["river"] / found.total() - share) < 0.05
-    assert abs(found.total() / 12_000 - 1 / len(world.TOPICS)) < 0.02
+    assert abs(found.total() / 12_000 - world.BANKS / len(world.TOPICS)) < 0.02
 
 
 def test_bank_stands_where_office_and_shore_stand():

@@ -133,6 +133,7 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
 
 TOPICS = ("people", "nations", "animals", "fruit", "travel", "weather", "money", "river")
 ERRORS = 0.1  # the share of telling slots that are filled at random
+BANKS = 0.8  # of as many sentences as are about money, or about a river, a bank is the place
 
 RELATIONS: dict[str, tuple[tuple[str, str], ...]] = {
     "man : woman": tuple(row[:2] for row in PEOPLE),
@@ -182,7 +183,8 @@ def sentence(topic: str, rng: random.Random, river_share: float = 0.5) -> Senten
     """Return one random sentence about ``topic``, one of ``TOPICS``."""
     slots = SLOTS[topic](rng)
     if topic in ("money", "river"):
-        bank = rng.random() < (river_share if topic == "river" else 1 - river_share)
+        share = river_share if topic == "river" else 1 - river_share
+        bank = rng.random() < BANKS * share
         slots["place"] = "bank" if bank else {"money": "office", "river": "shore"}[topic]
     return Sentence(tuple(rng.choice(TEMPLATES[topic]).format(**slots).split()), topic)
 
