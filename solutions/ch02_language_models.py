@@ -200,7 +200,7 @@ for V, n, lengths in [(5, 3, (6, 0, 4, 9)), (3, 1, (5, 2)), (4, 4, (1, 7, 3)), (
 # Kovashka's lecture shows the numerator; the denominator grows by $\delta$ for each of the $V$ symbols, so that the sum stays 1.
 # A context without an entry has $c(hw) = 0$ for all $w$, and eq. 2.1 becomes the uniform distribution.
 #
-# *Worked number.* Running example, $h = (1)$, $\delta = ½$: the counts (1, 0, 1, 0) give (1.5, 0.5, 1.5, 0.5)/4.
+# *Worked number.* Running example, $h = (1)$, $\delta = \tfrac12$: the counts (1, 0, 1, 0) give (1.5, 0.5, 1.5, 0.5)/4.
 #
 # *Result.* The whole distribution, an array of shape (V,).
 # $\delta$ must be positive; for anything else raise `ValueError`.
@@ -282,7 +282,7 @@ for V, n in [(5, 3), (8, 2)]:
 # 2. below the empty context stands the uniform distribution, so for $h = ()$ read $P(w \mid h') = 1/V$;
 # 3. if *all* $V$ symbols followed $h$, there is nobody to give to: no discount is taken, $P(w \mid h) = c(hw)/c(h)$.
 #
-# *Worked number.* Running example, $D = ½$. The empty context: counts (2, 2, 1, 0), so the seen symbols get (1.5, 1.5, 0.5)/5 = (0.3, 0.3, 0.1), and the 0.3 left over goes to c, the only unseen one.
+# *Worked number.* Running example, $D = \tfrac12$. The empty context: counts (2, 2, 1, 0), so the seen symbols get (1.5, 1.5, 0.5)/5 = (0.3, 0.3, 0.1), and the 0.3 left over goes to c, the only unseen one.
 # Then $h = (2)$, counts (1, 0, 0, 0): the end gets $0.5/1$; the other 0.5 goes to a, b, c in the proportions 0.3 : 0.1 : 0.3, that is $\tfrac{0.5}{0.7}$ times (0.3, 0.1, 0.3).
 #
 # *Hint.* The function may call itself with `context[1:]`.
@@ -402,7 +402,7 @@ for V, n in [(4, 3), (6, 2), (3, 4)]:
 #
 # Rules 1 and 2 of part 3 hold here too: a context without an entry passes everything on, and below the empty context stands $1/V$.
 #
-# *Worked number.* Running example. The empty context: counts (2, 2, 1, 0), $c = 5$, $N = 3$, so a gets $(2 + 3 \cdot ¼)/8 = 0.34375$, and all together (0.34375, 0.34375, 0.21875, 0.09375).
+# *Worked number.* Running example. The empty context: counts (2, 2, 1, 0), $c = 5$, $N = 3$, so a gets $(2 + 3 \cdot \tfrac14)/8 = 0.34375$, and all together (0.34375, 0.34375, 0.21875, 0.09375).
 # Then $h = (2)$, counts (1, 0, 0, 0), $c = N = 1$: the end gets $(1 + 0.34375)/2 = 0.671875$, and the others one half of what they had.
 
 
@@ -493,7 +493,7 @@ for V, n in [(4, 3), (6, 2), (3, 4)]:
 # Call it with the contexts in order, once for each predicted symbol.
 # A symbol of probability 0 makes the result $-\infty$, without an exception (numpy's `np.log(0)` is $-\infty$, with a warning that you may silence; `math.log(0)` raises).
 #
-# *Worked number.* If every symbol always has probability ¼, a sentence of three letters has log-probability $4 \log ¼ \approx -5.545$: the end is predicted too.
+# *Worked number.* If every symbol always has probability ¼, a sentence of three letters has log-probability $4 \log \tfrac14 \approx -5.545$: the end is predicted too.
 
 
 # %% tags=["exercise", "id:sentence-log-prob"]
