@@ -16,7 +16,7 @@ from nbgrader.converters.base import NbGraderException
 from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_grade
 
-from autograder import sandbox
+from autograder import sandbox, submitted_files
 from autograder.assignment import Assignment, load
 from autograder.course import Course, find_course
 from autograder.errors import AutograderError
@@ -24,6 +24,8 @@ from autograder.handin import read_submission
 from autograder.limits import limits_for
 from autograder.rebuild import rebuild
 from autograder.results import NOTE, Result, Store, as_notebook, grade_submission, key_of
+
+submitted_files.install()
 
 
 def store(course: Course) -> Store:

@@ -44,7 +44,7 @@ class Case:
     data: bytes
     expected: dict[str, frozenset[str]] = field(default_factory=lambda: dict(USUAL))
     flag: str = ""  # part of what the report must say
-    marks: frozenset[str] = frozenset()  # slow; ours: no sense in stock; harmful: not run there
+    marks: frozenset[str] = frozenset()  # slow; patient; ours and harmful: not run in stock
 
     @property
     def id(self) -> str:

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,8 @@ def warm() -> None:
 @pytest.mark.parametrize("case", all_cases(), ids=lambda case: case.id)
 def test_attack_is_held_and_honest_work_keeps_its_marks(case: Case) -> None:
     started = time.monotonic()
-    result = grade_submission(assignment(), case.data, LIMITS)
+    limits = replace(LIMITS, test_seconds=20) if "patient" in case.marks else LIMITS
+    result = grade_submission(assignment(), case.data, limits)
     seconds = time.monotonic() - started
     statuses = {name: verdict["status"] for name, verdict in result.verdicts.items()}
     for test, allowed in case.expected.items():
@@ -108,6 +110,6 @@ def test_attacks_are_held_for_an_ordinary_user_too() -> None:
         pytest.skip("this is an ordinary user already")
     script = Path(__file__).parents[1] / "sandbox" / "ordinary_user.py"
     command = [sys.executable, str(script), "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    command += [__file__, "-k", "not slow and (31 or 35 or 39 or 40 or 41 or 42 or 44 or 46)"]
+    command += [__file__, "-k", "38 or 39 or 40 or 41 or 42 or 46 or shared"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
     assert done.returncode == 0, done.stdout[-3000:]

@@ -1,0 +1,199 @@
+"""A class with hostile folders among honest ones, through plain `nbgrader autograde` and ours.
+
+Here are the cases that are about files rather than cells: names, links, pipes, time stamps.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from autograder.build import build_assignment, read_sources
+from autograder.course import Course
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SECRET = "SECRET-OF-THE-GRADER"
+SECONDS = 240  # for the whole class; a pipe that is read would hang for ever
+
+
+def honest(release: str) -> str:
+    """Return a submission with everything solved."""
+    answers = {
+        "double": "def double(x):\n    return 2 * x",
+        "apply": "def apply(f, x):\n    return f(f(x))",
+        "softmax": "def softmax(x):\n    e = np.exp(x - x.max(-1, keepdims=True))\n"
+        "    return e / e.sum(-1, keepdims=True)",
+        "why": "Because. <script>alert('LEAK')</script> [x](javascript:alert('LEAK'))",
+    }
+    content = json.loads(release)
+    for cell in content["cells"]:
+        mark = cell["metadata"]["nbgrader"]["grade_id"]
+        cell["source"] = answers.get(mark, cell["source"])
+    return json.dumps(content)
+
+
+Prepare = Callable[[Path, str, Path], None]
+FOLDERS: dict[str, tuple[float, Prepare]] = {}
+
+
+def student(name: str, score: float) -> Callable[[Prepare], Prepare]:
+    """Register what a student hands in, with the score it must get."""
+
+    def register(prepare: Prepare) -> Prepare:
+        FOLDERS[name] = (score, prepare)
+        return prepare
+
+    return register
+
+
+@student("a-honest", 95)
+def plain(folder: Path, text: str, secret: Path) -> None:
+    (folder / "mini.ipynb").write_text(text)
+
+
+@student("b-misnamed", 95)
+def misnamed(folder: Path, text: str, secret: Path) -> None:
+    (folder / "mini (1).ipynb").write_text(text)
+    (folder / "notes.ipynb").write_text('{"cells": []}')
+
+
+@student("c-bad-timestamp", 95)
+def bad_timestamp(folder: Path, text: str, secret: Path) -> None:
+    plain(folder, text, secret)
+    (folder / "timestamp.txt").write_text("the day before yesterday")
+
+
+@student("d-binary-timestamp", 95)
+def binary_timestamp(folder: Path, text: str, secret: Path) -> None:
+    plain(folder, text, secret)
+    (folder / "timestamp.txt").write_bytes(b"\xff\xfe\x00" * 1000)
+
+
+@student("e-timestamp-is-a-pipe", 95)
+def pipe_timestamp(folder: Path, text: str, secret: Path) -> None:
+    plain(folder, text, secret)
+    os.mkfifo(folder / "timestamp.txt")
+
+
+@student("f-link-to-a-secret", 0)
+def link(folder: Path, text: str, secret: Path) -> None:
+    (folder / "mini.ipynb").symlink_to(secret)
+
+
+@student("g-links-beside", 95)
+def links(folder: Path, text: str, secret: Path) -> None:
+    plain(folder, text, secret)
+    (folder / "data.txt").symlink_to(secret)
+    (folder / "folder").symlink_to(secret.parent)
+    (folder / "loop").symlink_to(folder)
+
+
+@student("h-pipe", 0)
+def pipe(folder: Path, text: str, secret: Path) -> None:
+    os.mkfifo(folder / "mini.ipynb")
+
+
+@student("i-pipe-beside", 95)
+def pipe_beside(folder: Path, text: str, secret: Path) -> None:
+    plain(folder, text, secret)
+    os.mkfifo(folder / "data.csv")
+
+
+@student("j-a-folder", 0)
+def folder_as_notebook(folder: Path, text: str, secret: Path) -> None:
+    (folder / "mini.ipynb").mkdir()
+
+
+@student("k-local-modules", 95)
+def local_modules(folder: Path, text: str, secret: Path) -> None:
+    plain(folder, text, secret)
+    for name in ("numpy.py", "sitecustomize.py", "autograder.py", "nbgrader_config.py", "x.pth"):
+        (folder / name).write_text("import os; print('LEAK: a local module was imported')\n")
+    (folder / "torch").mkdir()
+    (folder / "torch" / "__init__.py").write_text("raise SystemExit('LEAK')\n")
+
+
+@student("l-empty-folder", 0)
+def empty_folder(folder: Path, text: str, secret: Path) -> None:
+    (folder / "readme.txt").write_text("I forgot.")
+
+
+@student("m-empty-file", 0)
+def empty_file(folder: Path, text: str, secret: Path) -> None:
+    (folder / "mini.ipynb").write_text("")
+
+
+@student("n-future", 95)
+def future(folder: Path, text: str, secret: Path) -> None:
+    (folder / "mini.ipynb").write_text(text.replace('"schema_version": 3', '"schema_version": 9'))
+
+
+@student("o-leaves", 25)
+def leaves(folder: Path, text: str, secret: Path) -> None:
+    text = text.replace("return 2 * x", "import os; os._exit(0)")
+    (folder / "mini.ipynb").write_text(text.replace("f(f(x))", "0"))
+
+
+@student("z-honest", 95)
+def last(folder: Path, text: str, secret: Path) -> None:
+    plain(folder, text, secret)
+
+
+@pytest.fixture(params=["nbgrader autograde", "autograder grade"])
+def graded(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Course, str]:
+    """Return the course after a run of the command over the whole class, and what it said."""
+    root = tmp_path / "course"
+    (root / "solutions").mkdir(parents=True)
+    shutil.copy(REPOSITORY / "nbgrader_config.py", root)
+    shutil.copy(Path(__file__).with_name("mini.txt"), root / "solutions" / "mini.py")
+    course = Course(root)
+    for source in read_sources(course, ["mini"]):
+        build_assignment(course, source)
+    text = honest(course.release_notebook("mini").read_text())
+    secret = tmp_path / "secret" / "mini.ipynb"
+    secret.parent.mkdir()
+    secret.write_text(text.replace("Because.", SECRET))
+    for name, (_, prepare) in FOLDERS.items():
+        folder = course.folder("submitted", "mini", name)
+        folder.mkdir(parents=True)
+        prepare(folder, text, secret)
+    program, verb = request.param.split()
+    module = {"nbgrader": "nbgrader", "autograder": "autograder.cli"}[program]
+    command = [sys.executable, "-m", module, verb, "mini"]
+    command += ["--create"] if program == "nbgrader" else []
+    done = subprocess.run(
+        command, cwd=root, capture_output=True, text=True, timeout=SECONDS, stdin=subprocess.DEVNULL
+    )
+    return course, done.stdout + done.stderr
+
+
+def scores(course: Course) -> dict[str, float]:
+    """Return what the gradebook says of each student."""
+    with sqlite3.connect(course.gradebook) as base:
+        rows = base.execute(
+            "select s.student_id, sum(coalesce(g.auto_score, 0)) from submitted_assignment s"
+            " join submitted_notebook n on n.assignment_id = s.id"
+            " join grade g on g.notebook_id = n.id group by s.student_id"
+        )
+        return dict(rows.fetchall())
+
+
+def test_hostile_folders_change_nobody_elses_marks(graded: tuple[Course, str]) -> None:
+    course, said = graded
+    wanted = {name: score for name, (score, _) in FOLDERS.items()}
+    if "AutogradeApp" in said:
+        del wanted["l-empty-folder"]  # nbgrader takes a folder without a notebook for no submission
+    assert scores(course) == wanted, said[-3000:]
+    assert "LEAK" not in said
+    autograded = course.classroom / "autograded"
+    texts = [p.read_bytes() for p in autograded.rglob("*") if p.is_file() and not p.is_symlink()]
+    assert not any(SECRET.encode() in text for text in texts)
+    assert not [p for p in autograded.rglob("*") if p.is_symlink() or p.is_fifo()]
