@@ -106,14 +106,14 @@ def build(disk: int, owner: int | None) -> None:
     mount("none", "/", flags=MS_REC | MS_PRIVATE)
     base = "/proc"  # a folder that is always there and from which nothing is taken over
     mount("tmpfs", base, "tmpfs", MS_NOSUID | MS_NODEV, "size=1m,mode=0755")
-    _bind_all(base)
     private = base + PRIVATE
     os.makedirs(private)
     whose = "" if owner is None else f",uid={owner},gid={owner}"
     options = f"size={disk},nr_inodes=20000,mode=0700{whose}"
     mount("tmpfs", private, "tmpfs", MS_NOSUID | MS_NODEV, options)
     for name in ("/dev/shm", "/tmp", "/var/tmp"):
-        _link(base + name, PRIVATE)
+        _link(base + name, os.path.relpath(PRIVATE, os.path.dirname(name)))
+    _bind_all(base)
     for name, text in FILES.items():
         path = Path(base + name)
         path.parent.mkdir(parents=True, exist_ok=True)
