@@ -189,8 +189,14 @@ def _cell(item: Item, answer: str | None) -> nbformat.NotebookNode:
     return make(source, id=item.grade_id[:64], metadata=metadata)
 
 
+# Addresses that run what they say; a browser ignores white space inside their names.
+_RUNS = "|".join(r"\s*".join(name) for name in ("javascript", "vbscript", "data"))
+
+
 def as_text(markdown: str) -> str:
-    """Return Markdown in which no HTML tag can open: a page shows it and never runs it."""
+    """Return Markdown in which no HTML tag can open and no link runs code: pages only show it."""
+    markdown = re.sub(r"&(?=#?\w+;)", "& ", markdown)
+    markdown = re.sub(rf"({_RUNS})\s*:(?=\S)", r"\1 :", markdown, flags=re.I)
     return re.sub(r"<(?=[A-Za-z/!?])", "< ", markdown)
 
 
