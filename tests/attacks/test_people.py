@@ -1,5 +1,7 @@
 """What students write is shown to people as text and never runs in their browser."""
 
+import re
+import re
 from html.parser import HTMLParser
 
 import pytest
@@ -27,7 +29,7 @@ HOSTILE = (
     "[x](x 'y\" onclick=alert(1) \"')",
 )
 HONEST = (
-    "Because $a < b$ and $b>c$, so `x<y` & z.",
+    "Because $a < b$ and $b>c$, so `x < y` & z.",
     "$$\\begin{aligned} a &= b \\\\ c &= d \\end{aligned}$$",
     "See [the paper](https://arxiv.org/abs/1706.03762).",
     "The data: ten numbers. *Important*: none.",
@@ -56,9 +58,7 @@ def test_nothing_a_student_writes_runs_in_a_markers_browser(text: str) -> None:
     page = markdown2html_mistune(as_text(text))
     parser.feed(page)
     assert parser.found == []
-    assert (
-        "javascript:" not in "".join(page.split()).replace("javascript&#32;:", "") or " :" in page
-    )
+    assert not re.search(r"\s*".join("javascript:"), page)
 
 
 @pytest.mark.parametrize("text", HONEST)
