@@ -1,7 +1,6 @@
 """What students write is shown to people as text and never runs in their browser."""
 
 import re
-import re
 from html.parser import HTMLParser
 
 import pytest
@@ -58,7 +57,7 @@ def test_nothing_a_student_writes_runs_in_a_markers_browser(text: str) -> None:
     page = markdown2html_mistune(as_text(text))
     parser.feed(page)
     assert parser.found == []
-    assert not re.search(r"\s*".join("javascript:"), page)
+    assert not re.search(r"\s*".join("javascript") + ":", page)
 
 
 @pytest.mark.parametrize("text", HONEST)
