@@ -66,12 +66,26 @@ class SandboxIncomplete(AutograderError):  # noqa: N818 (the name says what is w
         )
 
 
+class UnknownLayer(AutograderError):  # noqa: N818
+    """A name that is no layer of the sandbox."""
+
+    @property
+    def what(self) -> str:
+        """One line: what failed."""
+        return f"the sandbox has no such layer: {', '.join(self.args[0])}"
+
+    @property
+    def next_step(self) -> str:
+        """One line: what the person can do about it."""
+        return f"choose from: {', '.join(LAYERS)}"
+
+
 def dispensable() -> frozenset[str]:
     """Return the layers that the instructor said grading may go on without."""
     names = os.environ.get(WITHOUT, "").replace(",", " ").split()
     unknown = sorted(set(names) - LAYERS.keys())
     if unknown:
-        raise AutograderError(f"{WITHOUT}: no such layer: {', '.join(unknown)}")
+        raise UnknownLayer(unknown)
     return frozenset(names)
 
 
