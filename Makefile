@@ -47,7 +47,7 @@ exercises: $(SETUP)  ## make exercises/ from solutions/
 	@$(BIN)/autograder build
 
 test: $(SETUP)  ## run all tests (ARGS="-k website" for some)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 check: $(SETUP)  ## lint, types, and whether exercises/ is up to date
 	@$(BIN)/ruff check .
