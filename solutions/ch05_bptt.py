@@ -39,7 +39,7 @@
 #
 # **The loss** is the cross-entropy, averaged over all $B \cdot T$ predictions, where $y_t$ is the word that really came next:
 #
-# $$L = \frac{1}{B\,T} \sum_{b=1}^{B} \sum_{t=1}^{T} L_t^{(b)}, \qquad L_t = -\log \mathrm{softmax}(o_t)[y_t] \tag{5.2}$$
+# $$\mathcal{L} = \frac{1}{B\,T} \sum_{b=1}^{B} \sum_{t=1}^{T} \mathcal{L}_t^{(b)}, \qquad \mathcal{L}_t = -\log \mathrm{softmax}(o_t)[y_t] \tag{5.2}$$
 #
 # This is the RNN language model of Kovashka's lecture (which averages over time, as here) and the network of Peeters' lecture (which writes $a^{\langle t \rangle}$ for our $h_t$ and sums over time).
 # A sum instead of a mean only multiplies every gradient by $B\,T$, but it must be the same choice on both sides of a comparison.
@@ -57,7 +57,7 @@
 # Equations count steps from 1, arrays from 0: $h_1$ is `h[:, 0]`, and the state before it is `h0`.
 # The numbers of equations are those of this notebook.
 #
-# **Names.** `d_h` stands for $\partial L / \partial h$ and has the shape of `h`; so for every array.
+# **Names.** `d_h` stands for $\partial \mathcal{L} / \partial h$ and has the shape of `h`; so for every array.
 # The parameters travel together in a dict, `params["W_hh"]`, and so do their gradients, `grads["W_hh"]`, under the same keys.
 
 # %% tags=["setup"]
@@ -348,7 +348,7 @@ check_close(scalar, np.array(3.0), "numerical_gradient: an array without axes", 
 # Write $p_t = \mathrm{softmax}(o_t)$.
 # Differentiating eq. 5.2 gives one of the friendliest results in the field, predicted minus true:
 #
-# $$\frac{\partial L}{\partial o_t} = \frac{1}{B\,T} \bigl(p_t - \mathrm{onehot}(y_t)\bigr) \tag{5.5}$$
+# $$\frac{\partial \mathcal{L}}{\partial o_t} = \frac{1}{B\,T} \bigl(p_t - \mathrm{onehot}(y_t)\bigr) \tag{5.5}$$
 #
 # Every row of it sums to zero: raising all logits together changes nothing.
 #
@@ -457,23 +457,23 @@ print(f"relative error of the gradient of the logits: {relative_error(by_hand, m
 # *Medium, 25 minutes, about 6 lines, 14 points.*
 #
 # One step is $h = \tanh(z)$ with $z = x W_{xh} + h_{\text{prev}} W_{hh} + b_h$.
-# Suppose somebody tells us $\partial L/\partial h$. First go through the tanh, whose slope at $z$ is $1 - \tanh^2 z = 1 - h^2$:
+# Suppose somebody tells us $\partial \mathcal{L}/\partial h$. First go through the tanh, whose slope at $z$ is $1 - \tanh^2 z = 1 - h^2$:
 #
-# $$\frac{\partial L}{\partial z} = \frac{\partial L}{\partial h} \odot (1 - h \odot h) \tag{5.6}$$
+# $$\frac{\partial \mathcal{L}}{\partial z} = \frac{\partial \mathcal{L}}{\partial h} \odot (1 - h \odot h) \tag{5.6}$$
 #
-# Then through the sum, which passes $\partial L/\partial z$ on to each of its three terms, and through the products:
+# Then through the sum, which passes $\partial \mathcal{L}/\partial z$ on to each of its three terms, and through the products:
 #
-# $$\frac{\partial L}{\partial x} = \frac{\partial L}{\partial z} W_{xh}^\top, \qquad \frac{\partial L}{\partial h_{\text{prev}}} = \frac{\partial L}{\partial z} W_{hh}^\top \tag{5.7}$$
+# $$\frac{\partial \mathcal{L}}{\partial x} = \frac{\partial \mathcal{L}}{\partial z} W_{xh}^\top, \qquad \frac{\partial \mathcal{L}}{\partial h_{\text{prev}}} = \frac{\partial \mathcal{L}}{\partial z} W_{hh}^\top \tag{5.7}$$
 #
-# $$\frac{\partial L}{\partial W_{xh}} = x^\top \frac{\partial L}{\partial z}, \qquad \frac{\partial L}{\partial W_{hh}} = h_{\text{prev}}^\top \frac{\partial L}{\partial z}, \qquad \frac{\partial L}{\partial b_h} = \sum_{b} \frac{\partial L}{\partial z^{(b)}} \tag{5.8}$$
+# $$\frac{\partial \mathcal{L}}{\partial W_{xh}} = x^\top \frac{\partial \mathcal{L}}{\partial z}, \qquad \frac{\partial \mathcal{L}}{\partial W_{hh}} = h_{\text{prev}}^\top \frac{\partial \mathcal{L}}{\partial z}, \qquad \frac{\partial \mathcal{L}}{\partial b_h} = \sum_{b} \frac{\partial \mathcal{L}}{\partial z^{(b)}} \tag{5.8}$$
 #
 # In eq. 5.8 the whole batch uses the same parameters, so their gradients are *sums over the batch*: the matrix products do that by themselves, the bias must be told.
 # (Bischl's lecture writes the step for columns, $z = V^\top z_{\text{prev}} + \dots$; with rows every matrix of the way back is the transpose of the way forward.)
 #
 # *Shapes.* `d_h`, `h_prev`, `h` (B, H); `x` (B, D); results `d_x` (B, D), `d_h_prev` (B, H), and a dict with the gradients of `W_xh` (D, H), `W_hh` (H, H), `b_h` (H,).
 #
-# *Worked number.* With one number in each array: $h = 0.5$, $\partial L/\partial h = 2$ give $\partial L/\partial z = 2 \cdot 0.75 = 1.5$.
-# With $x = 3$, $h_{\text{prev}} = -1$, $W_{xh} = 0.4$, $W_{hh} = -2$: $\partial L/\partial x = 0.6$, $\partial L/\partial h_{\text{prev}} = -3$, $\partial L/\partial W_{xh} = 4.5$, $\partial L/\partial W_{hh} = -1.5$, $\partial L/\partial b_h = 1.5$.
+# *Worked number.* With one number in each array: $h = 0.5$, $\partial \mathcal{L}/\partial h = 2$ give $\partial \mathcal{L}/\partial z = 2 \cdot 0.75 = 1.5$.
+# With $x = 3$, $h_{\text{prev}} = -1$, $W_{xh} = 0.4$, $W_{hh} = -2$: $\partial \mathcal{L}/\partial x = 0.6$, $\partial \mathcal{L}/\partial h_{\text{prev}} = -3$, $\partial \mathcal{L}/\partial W_{xh} = 4.5$, $\partial \mathcal{L}/\partial W_{hh} = -1.5$, $\partial \mathcal{L}/\partial b_h = 1.5$.
 
 # %% tags=["exercise", "id:rnn-step-backward"]
 def rnn_step_backward(
@@ -589,23 +589,24 @@ for B, D, H in [(3, 5, 4), (1, 2, 6), (6, 1, 3)]:
 # The state $h_t$ matters twice: its own prediction depends on it, and so does the next state.
 # The gradient of a quantity that is used in two places is the sum of what comes back from both, so, starting from nothing after the last step and walking backwards (Werbos, 1990):
 #
-# $$\frac{\partial L}{\partial h_t} = \underbrace{\frac{\partial L}{\partial o_t} W_{hy}^\top}_{\text{from its own loss}} \; + \; \underbrace{\frac{\partial L}{\partial z_{t+1}} W_{hh}^\top}_{\text{from step } t+1}, \qquad t = T, \dots, 1 \tag{5.9}$$
+# $$\frac{\partial \mathcal{L}}{\partial h_t} = \underbrace{\frac{\partial \mathcal{L}}{\partial o_t} W_{hy}^\top}_{\text{from its own loss}} \; + \; \underbrace{\frac{\partial \mathcal{L}}{\partial z_{t+1}} W_{hh}^\top}_{\text{from step } t+1}, \qquad t = T, \dots, 1 \tag{5.9}$$
 #
 # The parameters are used at *every* step, so their gradients are sums over the steps.
 # In the words of Kovashka's lecture, the gradient of a repeated weight is the sum of the gradients of its appearances:
 #
-# $$\frac{\partial L}{\partial W_{hh}} = \sum_{t=1}^{T} h_{t-1}^\top \frac{\partial L}{\partial z_t}, \qquad \text{and so for } W_{xh} \text{ and } b_h \tag{5.10}$$
+# $$\frac{\partial \mathcal{L}}{\partial W_{hh}} = \sum_{t=1}^{T} h_{t-1}^\top \frac{\partial \mathcal{L}}{\partial z_t}, \qquad \text{and so for } W_{xh} \text{ and } b_h \tag{5.10}$$
 #
 # `rnn_backward` is given the first term of eq. 5.9 for all steps, as `d_h`, and finds the rest.
+# (The book calls this share `d_own`, and `d_h` the sum of both.)
 # It must not know what the losses were: that is what makes it a layer.
 #
 # *Shapes.* `d_h`, `h` (B, T, H); `x` (B, T, D); `h0` (B, H). Results `d_x` (B, T, D), `d_h0` (B, H) and the dict of part 4.
 # `d_h0` is what comes back to the state before the first step: an encoder in chapter 9 will live on it.
 #
 # *Worked number.* One unit, two steps, $W_{hh} = 2$, $h_0 = -1$, $h_1 = 0.5$, $h_2 = 0.8$, and only the last state has a loss: $d_h = (0, 1)$.
-# Step 2: $\partial L/\partial z_2 = 1 \cdot (1 - 0.64) = 0.36$, which sends $0.36 \cdot 2 = 0.72$ back to $h_1$.
-# Step 1: $\partial L/\partial z_1 = (0 + 0.72) \cdot 0.75 = 0.54$, which sends $1.08$ back to $h_0$.
-# So $\partial L/\partial W_{hh} = h_1 \cdot 0.36 + h_0 \cdot 0.54 = 0.18 - 0.54 = -0.36$ and $\partial L/\partial b_h = 0.36 + 0.54 = 0.9$.
+# Step 2: $\partial \mathcal{L}/\partial z_2 = 1 \cdot (1 - 0.64) = 0.36$, which sends $0.36 \cdot 2 = 0.72$ back to $h_1$.
+# Step 1: $\partial \mathcal{L}/\partial z_1 = (0 + 0.72) \cdot 0.75 = 0.54$, which sends $1.08$ back to $h_0$.
+# So $\partial \mathcal{L}/\partial W_{hh} = h_1 \cdot 0.36 + h_0 \cdot 0.54 = 0.18 - 0.54 = -0.36$ and $\partial \mathcal{L}/\partial b_h = 0.36 + 0.54 = 0.9$.
 
 # %% tags=["exercise", "id:rnn-backward"]
 def rnn_backward(
@@ -754,11 +755,11 @@ assert d_x[:, :5].all(), "rnn_backward: a loss at step t must reach every input 
 # Only the two ends are new.
 # The output layer is linear and, as Peeters' lecture notes, the simple case: $W_{hy}$ is used at all steps but no state depends on it.
 #
-# $$\frac{\partial L}{\partial W_{hy}} = \sum_{b,t} h_t^\top \frac{\partial L}{\partial o_t}, \qquad \frac{\partial L}{\partial b_y} = \sum_{b,t} \frac{\partial L}{\partial o_t} \tag{5.11}$$
+# $$\frac{\partial \mathcal{L}}{\partial W_{hy}} = \sum_{b,t} h_t^\top \frac{\partial \mathcal{L}}{\partial o_t}, \qquad \frac{\partial \mathcal{L}}{\partial b_y} = \sum_{b,t} \frac{\partial \mathcal{L}}{\partial o_t} \tag{5.11}$$
 #
 # The embedding table obeys the same law as every repeated weight: row $v$ gets the sum over all places where word $v$ was read, and zero if it never was.
 #
-# $$\frac{\partial L}{\partial E[v]} = \sum_{b,t \,:\, w_t^{(b)} = v} \frac{\partial L}{\partial x_t^{(b)}} \tag{5.12}$$
+# $$\frac{\partial \mathcal{L}}{\partial E[v]} = \sum_{b,t \,:\, w_t^{(b)} = v} \frac{\partial \mathcal{L}}{\partial x_t^{(b)}} \tag{5.12}$$
 #
 # *Watch out.* In numpy, `table[tokens] += rows` adds only *one* row for a word that occurs several times.
 # `np.add.at(table, tokens, rows)` adds them all.
@@ -899,17 +900,18 @@ for iteration in range(121):
 #
 # *Medium, 25 minutes, about 8 lines, 12 points.*
 #
-# Take one loss, $L_t$, and ask how it depends on $W_{hh}$.
+# Take one loss, $\mathcal{L}_t$, and ask how it depends on $W_{hh}$.
 # The weight was used at step $t$, and at step $t-1$, and at every step before, and each use has its share.
 # This is the formula that the lectures write with a product of Jacobians (Peeters; Kovashka; Pascanu et al., 2013):
 #
-# $$\frac{\partial L_t}{\partial W_{hh}} = \sum_{k=1}^{t} \underbrace{\frac{\partial L_t}{\partial h_t} \left( \prod_{i=k+1}^{t} \frac{\partial h_i}{\partial h_{i-1}} \right) \frac{\partial^{+} h_k}{\partial W_{hh}}}_{\text{contribution of step } k} \tag{5.13}$$
+# $$\frac{\partial \mathcal{L}_t}{\partial W_{hh}} = \sum_{k=1}^{t} \underbrace{\frac{\partial \mathcal{L}_t}{\partial h_t} \left( \prod_{i=k+1}^{t} \frac{\partial h_i}{\partial h_{i-1}} \right) \frac{\partial^{+} h_k}{\partial W_{hh}}}_{\text{contribution of step } k} \tag{5.13}$$
 #
+# The factors of the product do not commute: the latest step, $i = t$, stands on the left.
 # $\partial^{+} h_k / \partial W_{hh}$ is the *immediate* derivative of Pascanu et al.: $h_{k-1}$ counts as a constant.
 # (Peeters' sum starts at $k = 0$; since the initial state does not depend on the weights, that term is zero.)
 #
 # Nobody multiplies Jacobians for this.
-# Start with the row vector $g = \partial L_t/\partial h_t$ and carry it back from step $t$ to step $k$, one factor at a time; then collect what step $k$ itself does with the weight:
+# Start with the row vector $g = \partial \mathcal{L}_t/\partial h_t$ and carry it back from step $t$ to step $k$, one factor at a time; then collect what step $k$ itself does with the weight:
 #
 # $$g \leftarrow \bigl(g \odot (1 - h_i \odot h_i)\bigr) W_{hh}^\top \quad \text{for } i = t, t-1, \dots, k+1 \tag{5.14}$$
 #
@@ -920,7 +922,7 @@ for iteration in range(121):
 #
 # *Shapes.* `d_h_t`, `h0` (B, H); `h` (B, T, H); result (H, H), summed over the batch.
 #
-# *Worked number.* In the worked number of part 5, $\partial L/\partial W_{hh} = -0.36$ is the sum of $0.18$ from the last step and $-0.54$ from the first.
+# *Worked number.* In the worked number of part 5, $\partial \mathcal{L}/\partial W_{hh} = -0.36$ is the sum of $0.18$ from the last step and $-0.54$ from the first.
 # The older use weighs more there, because the way back to it multiplies by $W_{hh} (1 - h_1^2) = 2 \cdot 0.75 = 1.5$.
 
 # %% tags=["exercise", "id:gradient-contribution"]
@@ -1076,11 +1078,11 @@ plt.show()
 #
 # | after step | these losses are sent back | through these steps | this state is a constant |
 # |---|---|---|---|
-# | 2 | $L_1, L_2$ | 2, 1 | $h_0$ |
-# | 4 | $L_3, L_4$ | 4, 3, 2 | $h_1$ |
-# | 6 | $L_5, L_6$ | 6, 5, 4 | $h_3$ |
+# | 2 | $\mathcal{L}_1, \mathcal{L}_2$ | 2, 1 | $h_0$ |
+# | 4 | $\mathcal{L}_3, \mathcal{L}_4$ | 4, 3, 2 | $h_1$ |
+# | 6 | $\mathcal{L}_5, \mathcal{L}_6$ | 6, 5, 4 | $h_3$ |
 #
-# So $L_4$ reaches two steps further back than its own, and $L_3$ only one.
+# So $\mathcal{L}_4$ reaches two steps further back than its own, and $\mathcal{L}_3$ only one.
 # If $k_1$ does not divide $T$, the last piece is shorter: it ends at step $T$ and still goes back through $k_2$ steps.
 # Each loss is sent back exactly once.
 #
@@ -1389,7 +1391,7 @@ for exponent in range(-1, -15, -2):
 #
 # $$S_t[m, n, j] = (1 - h_{t,j}^2) \Bigl( h_{t-1,m} \, [n = j] + \sum_{i} S_{t-1}[m, n, i] \, W_{hh}[i, j] \Bigr) \tag{5.16}$$
 #
-# $$\frac{\partial L}{\partial W_{hh}[m, n]} = \sum_{t} \sum_{j} \frac{\partial L_t}{\partial h_{t,j}} \, S_t[m, n, j] \tag{5.17}$$
+# $$\frac{\partial \mathcal{L}}{\partial W_{hh}[m, n]} = \sum_{t} \sum_{j} \frac{\partial \mathcal{L}_t}{\partial h_{t,j}} \, S_t[m, n, j] \tag{5.17}$$
 #
 # Every example of the batch has its own $S$, so in numpy it has shape (B, H, H, H).
 # The memory no longer depends on $T$, but on $H^3$: this is why BPTT won.

@@ -48,7 +48,7 @@
 #
 # The LSTM's order is that of PyTorch and Keras; the GRU's is that of the papers, with $n$ for the proposed state $\tilde h$.
 #
-# **Names.** `d_h` stands for $\partial L / \partial h$ and has the shape of `h`; so for every array.
+# **Names.** `d_h` stands for $\partial \mathcal{L} / \partial h$ and has the shape of `h`; so for every array.
 # Parameters travel in a dict, and their gradients in a dict with the same keys.
 # $\sigma$ is the logistic function, given below as `sigmoid`; its slope is $\sigma'(a) = \sigma(a)\,(1 - \sigma(a))$.
 
@@ -407,23 +407,23 @@ for B, T, D, H in [(3, 7, 2, 5), (1, 1, 4, 3), (4, 12, 3, 2)]:
 #
 # *Hard, 40 minutes, about 15 lines, 16 points.*
 #
-# Two things come back from later: $\partial L/\partial h$ and $\partial L/\partial c$.
+# Two things come back from later: $\partial \mathcal{L}/\partial h$ and $\partial \mathcal{L}/\partial c$.
 # The second is only what arrives from the *next memory*; the memory also acts through $h = o \odot \tanh(c)$, so first add both up:
 #
-# $$\delta = \frac{\partial L}{\partial c} + \frac{\partial L}{\partial h} \odot o \odot (1 - \tanh^2 c) \tag{7.6}$$
+# $$\delta = \frac{\partial \mathcal{L}}{\partial c} + \frac{\partial \mathcal{L}}{\partial h} \odot o \odot (1 - \tanh^2 c) \tag{7.6}$$
 #
 # Then every factor of eq. 7.4 gets the other factor:
 #
-# $$\frac{\partial L}{\partial i} = \delta \odot \tilde c, \qquad \frac{\partial L}{\partial f} = \delta \odot c_{\text{prev}}, \qquad \frac{\partial L}{\partial \tilde c} = \delta \odot i, \qquad \frac{\partial L}{\partial o} = \frac{\partial L}{\partial h} \odot \tanh(c), \qquad \frac{\partial L}{\partial c_{\text{prev}}} = \delta \odot f \tag{7.7}$$
+# $$\frac{\partial \mathcal{L}}{\partial i} = \delta \odot \tilde c, \qquad \frac{\partial \mathcal{L}}{\partial f} = \delta \odot c_{\text{prev}}, \qquad \frac{\partial \mathcal{L}}{\partial \tilde c} = \delta \odot i, \qquad \frac{\partial \mathcal{L}}{\partial o} = \frac{\partial \mathcal{L}}{\partial h} \odot \tanh(c), \qquad \frac{\partial \mathcal{L}}{\partial c_{\text{prev}}} = \delta \odot f \tag{7.7}$$
 #
 # Through the squashing, in terms of its output: $q(1 - q)$ for the three sigmoids, $1 - \tilde c^2$ for the tanh.
-# Put the four results side by side in the order of the blocks, and call them $\partial L/\partial a$, (B, 4H).
+# Put the four results side by side in the order of the blocks, and call them $\partial \mathcal{L}/\partial a$, (B, 4H).
 # What is left looks as in chapter 5:
 #
-# $$\frac{\partial L}{\partial x} = \frac{\partial L}{\partial a} W_x^\top, \quad \frac{\partial L}{\partial h_{\text{prev}}} = \frac{\partial L}{\partial a} W_h^\top, \quad \frac{\partial L}{\partial W_x} = x^\top \frac{\partial L}{\partial a}, \quad \frac{\partial L}{\partial W_h} = h_{\text{prev}}^\top \frac{\partial L}{\partial a}, \quad \frac{\partial L}{\partial b} = \sum_b \frac{\partial L}{\partial a^{(b)}} \tag{7.8}$$
+# $$\frac{\partial \mathcal{L}}{\partial x} = \frac{\partial \mathcal{L}}{\partial a} W_x^\top, \quad \frac{\partial \mathcal{L}}{\partial h_{\text{prev}}} = \frac{\partial \mathcal{L}}{\partial a} W_h^\top, \quad \frac{\partial \mathcal{L}}{\partial W_x} = x^\top \frac{\partial \mathcal{L}}{\partial a}, \quad \frac{\partial \mathcal{L}}{\partial W_h} = h_{\text{prev}}^\top \frac{\partial \mathcal{L}}{\partial a}, \quad \frac{\partial \mathcal{L}}{\partial b} = \sum_{j=1}^{B} \frac{\partial \mathcal{L}}{\partial a^{(j)}} \tag{7.8}$$
 #
-# *Worked number.* All sums zero and $c_{\text{prev}} = 1$, as in part 2, with $\partial L/\partial h = 0$ and $\partial L/\partial c = 1$: $\delta = 1$, so $\partial L/\partial c_{\text{prev}} = f = ½$ and
-# $\partial L/\partial a = (0 \cdot ¼,\; 1 \cdot ¼,\; ½ \cdot 1,\; 0) = (0, ¼, ½, 0)$.
+# *Worked number.* All sums zero and $c_{\text{prev}} = 1$, as in part 2, with $\partial \mathcal{L}/\partial h = 0$ and $\partial \mathcal{L}/\partial c = 1$: $\delta = 1$, so $\partial \mathcal{L}/\partial c_{\text{prev}} = f = ½$ and
+# $\partial \mathcal{L}/\partial a = (0 \cdot ¼,\; 1 \cdot ¼,\; ½ \cdot 1,\; 0) = (0, ¼, ½, 0)$.
 
 # %% tags=["exercise", "id:lstm-step-backward"]
 def lstm_step_backward(
@@ -570,12 +570,12 @@ for B, D, H in [(3, 5, 4), (1, 2, 6), (6, 1, 3)]:
 # Nothing comes back from after the last step; at step $t$ the state receives its own loss's share and what step $t+1$ returned as `d_h_prev`, the memory what step $t+1$ returned as `d_c_prev`.
 # The parameters are used at every step, so their gradients add up.
 #
-# $$\frac{\partial L}{\partial h_t} = d_{h,t} + \underbrace{\frac{\partial L}{\partial a_{t+1}} W_h^\top}_{\texttt{d\_h\_prev} \text{ of step } t+1}, \qquad \frac{\partial L}{\partial c_t}\Big|_{\text{from } c_{t+1}} = \underbrace{\delta_{t+1} \odot f_{t+1}}_{\texttt{d\_c\_prev} \text{ of step } t+1}, \qquad \frac{\partial L}{\partial W} = \sum_t \Bigl[\frac{\partial L}{\partial W}\Bigr]_{\text{step } t} \tag{7.9}$$
+# $$\frac{\partial \mathcal{L}}{\partial h_t} = d_{h,t} + \underbrace{\frac{\partial \mathcal{L}}{\partial a_{t+1}} W_h^\top}_{\texttt{d\_h\_prev} \text{ of step } t+1}, \qquad \frac{\partial \mathcal{L}}{\partial c_t}\Big|_{\text{from } c_{t+1}} = \underbrace{\delta_{t+1} \odot f_{t+1}}_{\texttt{d\_c\_prev} \text{ of step } t+1}, \qquad \frac{\partial \mathcal{L}}{\partial W} = \sum_t \Bigl[\frac{\partial \mathcal{L}}{\partial W}\Bigr]_{\text{step } t} \tag{7.9}$$
 #
 # *Shapes.* `d_h`, `h`, `c` (B, T, H); `x` (B, T, D); `gates` (B, T, 4H). Results `d_x` (B, T, D), `d_h0` and `d_c0` (B, H) and the dict of gradients.
 #
 # *Worked number.* Let the sums be zero as before, so that $f = ½$ always, and let only the last state have a loss, $d_h = (0, 0, 1)$, with $c_0 = 1$, so that $c_3 = ⅛$.
-# The memory gets $δ_3 = ½ (1 - \tanh^2 ⅛) = 0.4923$, and three forget gates later $\partial L/\partial c_0 = 0.4923 / 8 = 0.0615$.
+# The memory gets $δ_3 = ½ (1 - \tanh^2 ⅛) = 0.4923$, and three forget gates later $\partial \mathcal{L}/\partial c_0 = 0.4923 / 8 = 0.0615$.
 
 # %% tags=["exercise", "id:lstm-backward"]
 def lstm_backward(
@@ -986,22 +986,22 @@ for B, T, D, H in [(3, 7, 2, 5), (1, 1, 4, 3), (4, 12, 3, 2)]:
 #
 # Let $s$ be the share that is new: $s = z$ or $s = 1 - z$. From eq. 7.12,
 #
-# $$\frac{\partial L}{\partial s} = \frac{\partial L}{\partial h} \odot (n - h_{\text{prev}}), \qquad \frac{\partial L}{\partial z} = \pm \frac{\partial L}{\partial s}, \qquad \frac{\partial L}{\partial a^n} = \frac{\partial L}{\partial h} \odot s \odot (1 - n^2) \tag{7.14}$$
+# $$\frac{\partial \mathcal{L}}{\partial s} = \frac{\partial \mathcal{L}}{\partial h} \odot (n - h_{\text{prev}}), \qquad \frac{\partial \mathcal{L}}{\partial z} = \pm \frac{\partial \mathcal{L}}{\partial s}, \qquad \frac{\partial \mathcal{L}}{\partial a^n} = \frac{\partial \mathcal{L}}{\partial h} \odot s \odot (1 - n^2) \tag{7.14}$$
 #
 # From eq. 7.11 the proposal's error reaches the reset gate, the state and the weights, in two ways:
 #
-# $$\begin{aligned} \text{before:}\quad u &= \frac{\partial L}{\partial a^n} W_{hn}^\top, & \frac{\partial L}{\partial r} &= u \odot h_{\text{prev}}, & \frac{\partial L}{\partial W_{hn}} &= (r \odot h_{\text{prev}})^\top \frac{\partial L}{\partial a^n}, & \text{to } h_{\text{prev}}:&\; u \odot r \\ \text{after:}\quad v &= \frac{\partial L}{\partial a^n} \odot r, & \frac{\partial L}{\partial r} &= \frac{\partial L}{\partial a^n} \odot (h_{\text{prev}} W_{hn} + b_{hn}), & \frac{\partial L}{\partial W_{hn}} &= h_{\text{prev}}^\top v, & \text{to } h_{\text{prev}}:&\; v\, W_{hn}^\top \end{aligned} \tag{7.15}$$
+# $$\begin{aligned} \text{before:}\quad u &= \frac{\partial \mathcal{L}}{\partial a^n} W_{hn}^\top, & \frac{\partial \mathcal{L}}{\partial r} &= u \odot h_{\text{prev}}, & \frac{\partial \mathcal{L}}{\partial W_{hn}} &= (r \odot h_{\text{prev}})^\top \frac{\partial \mathcal{L}}{\partial a^n}, & \text{to } h_{\text{prev}}:&\; u \odot r \\ \text{after:}\quad v &= \frac{\partial \mathcal{L}}{\partial a^n} \odot r, & \frac{\partial \mathcal{L}}{\partial r} &= \frac{\partial \mathcal{L}}{\partial a^n} \odot (h_{\text{prev}} W_{hn} + b_{hn}), & \frac{\partial \mathcal{L}}{\partial W_{hn}} &= h_{\text{prev}}^\top v, & \text{to } h_{\text{prev}}:&\; v\, W_{hn}^\top \end{aligned} \tag{7.15}$$
 #
-# The gradient of $b_{hn}$ is the sum over the batch of $\partial L/\partial a^n$ (before) or of $v$ (after).
+# The gradient of $b_{hn}$ is the sum over the batch of $\partial \mathcal{L}/\partial a^n$ (before) or of $v$ (after).
 # The two gates are sigmoids, and their weights are as ever. The old state collects four shares:
 #
-# $$\frac{\partial L}{\partial h_{\text{prev}}} = \frac{\partial L}{\partial h} \odot (1 - s) + [\text{to } h_{\text{prev}}] + \frac{\partial L}{\partial a^z} W_{hz}^\top + \frac{\partial L}{\partial a^r} W_{hr}^\top \tag{7.16}$$
+# $$\frac{\partial \mathcal{L}}{\partial h_{\text{prev}}} = \frac{\partial \mathcal{L}}{\partial h} \odot (1 - s) + [\text{to } h_{\text{prev}}] + \frac{\partial \mathcal{L}}{\partial a^z} W_{hz}^\top + \frac{\partial \mathcal{L}}{\partial a^r} W_{hr}^\top \tag{7.16}$$
 #
 # *Shapes.* `d_h`, `h_prev` (B, H); `x` (B, D); `gates` (B, 3H). Results `d_x`, `d_h_prev` and a dict with the gradients of `W_x`, `W_h`, `b_x`, `b_h`.
 #
-# *Worked number.* All sums zero, $h_{\text{prev}} = 1$, $\partial L/\partial h = 1$, `z_is="new"`: $z = r = ½$, $n = 0$.
-# Then $\partial L/\partial z = 0 - 1 = -1$, so $\partial L/\partial a^z = -¼$, and $\partial L/\partial a^n = ½$; the weights are zero, so only the first share of eq. 7.16 is left, ½.
-# With `z_is="kept"`, $\partial L/\partial a^z = +¼$.
+# *Worked number.* All sums zero, $h_{\text{prev}} = 1$, $\partial \mathcal{L}/\partial h = 1$, `z_is="new"`: $z = r = ½$, $n = 0$.
+# Then $\partial \mathcal{L}/\partial z = 0 - 1 = -1$, so $\partial \mathcal{L}/\partial a^z = -¼$, and $\partial \mathcal{L}/\partial a^n = ½$; the weights are zero, so only the first share of eq. 7.16 is left, ½.
+# With `z_is="kept"`, $\partial \mathcal{L}/\partial a^z = +¼$.
 
 # %% tags=["exercise", "id:gru-step-backward"]
 def gru_step_backward(
