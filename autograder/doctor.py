@@ -164,6 +164,11 @@ def doctor_command(ctx: click.Context, as_json: bool) -> None:
     ctx.exit(0 if all(f.holds for f in found) else 1)
 
 
+HINT = """In a container (JupyterHub, Docker) the namespaces need the right to make them:
+  docker run --security-opt seccomp=unconfined --security-opt apparmor=unconfined …
+On Ubuntu 23.10 or newer, as root: sysctl kernel.apparmor_restrict_unprivileged_userns=0"""
+
+
 def _show(found: list[Finding]) -> None:
     from rich.console import Console
     from rich.table import Table
@@ -177,6 +182,8 @@ def _show(found: list[Finding]) -> None:
     missing = {f.layer: f.found for f in found if not f.holds}
     if missing:
         click.echo(f"{sandbox.SandboxIncomplete(missing)}", err=True)
+    if missing.keys() & {"user", "pid", "mount", "network", "ipc"}:
+        click.echo(HINT, err=True)
 
 
 if __name__ == "__main__":

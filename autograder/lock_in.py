@@ -139,7 +139,10 @@ def _lead(
     try:
         os.setsid()
         keep_only([*keep, stream.fileno()])
-        layers.rest()
+        try:
+            layers.rest()
+        except Exception as error:
+            layers.missing["limits"] = f"{type(error).__name__}: {error}"
         view = layers.proc()
         socket.send_fds(stream, [json.dumps(layers.missing).encode() + b"\n"], view)
         for descriptor in view:
@@ -202,11 +205,8 @@ class _Layers:
         self.apply("no-new-privs", lambda: syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1))
         self.apply("landlock", lambda: landlock.restrict(rootfs.rules(private)))
         set_environment(private)
-        os.chdir(private)
-        if syscalls.LINUX:
-            syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
-            syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
-        self.apply("seccomp", seccomp.restrict)  # now that wish cannot be taken back
+        os.chdir(private if os.path.isdir(private) else "/")
+        self.apply("seccomp", die_with_the_grader)
 
     def proc(self) -> list[int]:
         """Return a descriptor through which the grader can watch the tree, if there is one."""
@@ -248,6 +248,13 @@ def lose_rights(root: bool, readable: bool) -> None:
         os.setresuid(NOBODY, NOBODY, NOBODY)
     syscalls.unshare(syscalls.CLONE_NEWUSER)
     syscalls.drop_capabilities()
+
+
+def die_with_the_grader() -> None:
+    """Ask the kernel to kill this process when its parent ends, and filter the taking back."""
+    syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
+    syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
+    seccomp.restrict()
 
 
 def set_limits(quota: Quota) -> None:
