@@ -521,7 +521,7 @@ for B, T in [(5, 7), (1, 1), (4, 12), (3, 3)]:
 # Indices above the mask, row by row; the dots are padding.
 
 # %%
-lines = ["to be or not to be", "that is the question", "or not"]
+lines = ["to be or not to be", "that is the question", "or is that not to be"]
 texts = [line.split() for line in lines]
 vocab = build_vocab(texts, min_count=2)
 tokens, lengths = pad_batch([encode(text, vocab) for text in texts])
