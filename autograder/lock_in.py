@@ -41,6 +41,14 @@ class Child:
 
     pid: int
     proc: int | None = None
+    status: int | None = None  # how it ended, once it has
+
+    def ended(self) -> bool:
+        """Return whether the process has ended."""
+        if self.status is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self.status = status if pid else None
+        return self.status is not None
 
 
 _home: int | None = None  # our own process namespace, once `prepare` made one
@@ -118,18 +126,15 @@ def _await(stream: socket.socket, child: Child) -> Child:
 
 def end(child: Child) -> int:
     """Kill a process and everything it started; return its exit status."""
-    status = 0
-    if child.pid:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(child.pid, signal.SIGKILL)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(child.pid, signal.SIGKILL)
-        with contextlib.suppress(ChildProcessError):
-            _, status = os.waitpid(child.pid, 0)  # comes back when its namespace is empty
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGKILL)
+    if child.status is None:
+        os.kill(child.pid, signal.SIGKILL)
+        _, child.status = os.waitpid(child.pid, 0)  # comes back when its namespace is empty
     if child.proc is not None:
         os.close(child.proc)
         child.proc = None
-    return os.waitstatus_to_exitcode(status)
+    return os.waitstatus_to_exitcode(child.status)
 
 
 def _lead(

@@ -206,8 +206,7 @@ class Zygote:
     def reap(self) -> None:
         """End the sessions of children that ended; their trees are gone with them."""
         for child in list(self.children):
-            waited = os.waitid(os.P_PID, child.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            if waited is not None:
+            if child.process.ended():
                 self.finish(child)
 
     def finish(self, child: Child) -> None:
