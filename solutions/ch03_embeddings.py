@@ -603,13 +603,13 @@ for B, M, V, E in [(4, 6, 9, 3), (1, 2, 5, 8), (6, 1, 3, 2)]:
 # Negative sampling asks instead whether a pair comes from the text: yes for the true one $(i, j)$, no for $K$ pairs with noise words $n_1, \dots, n_K$.
 # The loss of a batch is the *mean over its pairs* of
 #
-# $$L^{(b)} = -\log \sigma(w_i \cdot c_j) - \sum_{r=1}^{K} \log \sigma(-w_i \cdot c_{n_r}) \tag{3.6}$$
+# $$\mathcal{L}^{(b)} = -\log \sigma(w_i \cdot c_j) - \sum_{r=1}^{K} \log \sigma(-w_i \cdot c_{n_r}) \tag{3.6}$$
 #
 # (The noise terms are summed, not averaged.)
 # Write $s$ for a score. Since $\frac{d}{ds} \bigl(-\log \sigma(s)\bigr) = \sigma(s) - 1$ and $\frac{d}{ds} \bigl(-\log \sigma(-s)\bigr) = \sigma(s)$, both are *predicted minus true*, $g = \sigma(s) - y$ with $y = 1$ for the true pair and $0$ for noise.
 # A score is a product, so with the factor $1/B$ of the mean
 #
-# $$\frac{\partial L^{(b)}}{\partial w_i} = g_j\, c_j + \sum_{r} g_{n_r} c_{n_r}, \qquad \frac{\partial L^{(b)}}{\partial c_j} = g_j\, w_i, \qquad \frac{\partial L^{(b)}}{\partial c_{n_r}} = g_{n_r} w_i \tag{3.7}$$
+# $$\frac{\partial \mathcal{L}^{(b)}}{\partial w_i} = g_j\, c_j + \sum_{r} g_{n_r} c_{n_r}, \qquad \frac{\partial \mathcal{L}^{(b)}}{\partial c_j} = g_j\, w_i, \qquad \frac{\partial \mathcal{L}^{(b)}}{\partial c_{n_r}} = g_{n_r} w_i \tag{3.7}$$
 #
 # A row that is met more than once in the batch, as a centre of several pairs, as a true context and as noise, or as noise twice, collects *the sum* of everything that (3.7) sends to it.
 # Rows that are not met have a gradient of zero.
@@ -622,7 +622,7 @@ for B, M, V, E in [(4, 6, 9, 3), (1, 2, 5, 8), (6, 1, 3, 2)]:
 #
 # *Worked number.* $E = 1$, $w_0 = \log 3$, $c_1 = 1$, $c_2 = -1$: the scores are $\log 3$ and $-\log 3$, $\sigma(\log 3) = \frac34$ and $\sigma(-\log 3) = \frac14$.
 # For the pair (0, 1) with the single noise word 2 the loss is $-\log \frac34 - \log \frac34 \approx 0.575$.
-# The errors are $g_1 = \frac34 - 1 = -\frac14$ and $g_2 = \frac14$, so $\partial L/\partial w_0 = -\frac14 \cdot 1 + \frac14 \cdot (-1) = -\frac12$, $\partial L/\partial c_1 = -\frac14 \log 3$ and $\partial L/\partial c_2 = \frac14 \log 3$.
+# The errors are $g_1 = \frac34 - 1 = -\frac14$ and $g_2 = \frac14$, so $\partial \mathcal{L}/\partial w_0 = -\frac14 \cdot 1 + \frac14 \cdot (-1) = -\frac12$, $\partial \mathcal{L}/\partial c_1 = -\frac14 \log 3$ and $\partial \mathcal{L}/\partial c_2 = \frac14 \log 3$.
 
 # %% tags=["exercise", "id:negative-sampling-loss"]
 def negative_sampling_loss(
@@ -664,7 +664,7 @@ check_close(
     "negative_sampling_loss, worked number: the loss",
     hints={
         "The noise term has the wrong sign inside: log sigma(-s).": -np.log(0.75) - np.log(0.25),
-        "The noise term is subtracted twice: it has a minus outside too.": 0.0,
+        "The noise term has a minus in front, as the true pair has.": 0.0,
         "The sign is wrong: a loss is minus a log-probability.": 2 * np.log(0.75),
         "Only the true pair is there.": -np.log(0.75),
     },
@@ -849,12 +849,12 @@ learnt = params["W"]
 #
 # GloVe fits the logarithms of all counts at once, by weighted least squares over the pairs that occur:
 #
-# $$L = \sum_{i,j \,:\, X_{ij} > 0} f(X_{ij})\, r_{ij}^2, \qquad r_{ij} = w_i \cdot c_j + b_i + \tilde b_j - \log X_{ij}, \qquad f(x) = \min\left(1, \left(\frac{x}{x_{\max}}\right)^{p}\right) \tag{3.8}$$
+# $$\mathcal{L} = \sum_{i,j \,:\, X_{ij} > 0} f(X_{ij})\, r_{ij}^2, \qquad r_{ij} = w_i \cdot c_j + b_i + \tilde b_j - \log X_{ij}, \qquad f(x) = \min\left(1, \left(\frac{x}{x_{\max}}\right)^{p}\right) \tag{3.8}$$
 #
 # with $p = 3/4$ in the paper.
 # Each residual is linear in each parameter, so with $e_{ij} = 2 f(X_{ij})\, r_{ij}$, and $e_{ij} = 0$ where $X_{ij} = 0$,
 #
-# $$\frac{\partial L}{\partial w_i} = \sum_j e_{ij}\, c_j, \qquad \frac{\partial L}{\partial c_j} = \sum_i e_{ij}\, w_i, \qquad \frac{\partial L}{\partial b_i} = \sum_j e_{ij}, \qquad \frac{\partial L}{\partial \tilde b_j} = \sum_i e_{ij} \tag{3.9}$$
+# $$\frac{\partial \mathcal{L}}{\partial w_i} = \sum_j e_{ij}\, c_j, \qquad \frac{\partial \mathcal{L}}{\partial c_j} = \sum_i e_{ij}\, w_i, \qquad \frac{\partial \mathcal{L}}{\partial b_i} = \sum_j e_{ij}, \qquad \frac{\partial \mathcal{L}}{\partial \tilde b_j} = \sum_i e_{ij} \tag{3.9}$$
 #
 # Cells with $X_{ij} = 0$ take no part, although $\log 0$ is infinite and $0 \cdot \infty$ is not a number: deal with them *before* the logarithm.
 # There must be no warning.
@@ -862,8 +862,8 @@ learnt = params["W"]
 # *Shapes.* `W`, `C` (V, E); `b`, `b_tilde` (V,); `X` (V, V), *not necessarily symmetric* here; results: the loss and a dict with `"W"`, `"C"`, `"b"`, `"b_tilde"`.
 #
 # *Worked number.* $V = E = 1$, $w = 2$, $c = 3$, $b = 1$, $\tilde b = -1$, $X = e^4$, $x_{\max} = e^8$, $p = \frac12$.
-# Then $r = 6 + 1 - 1 - 4 = 2$ and $f = (e^{-4})^{1/2} = e^{-2}$, so $L = 4 e^{-2} \approx 0.541$.
-# With $e = 4 e^{-2}$ the gradients are $\partial L/\partial w = 12 e^{-2}$, $\partial L/\partial c = 8 e^{-2}$ and $4 e^{-2}$ for both biases.
+# Then $r = 6 + 1 - 1 - 4 = 2$ and $f = (e^{-4})^{1/2} = e^{-2}$, so $\mathcal{L} = 4 e^{-2} \approx 0.541$.
+# With $e = 4 e^{-2}$ the gradients are $\partial \mathcal{L}/\partial w = 12 e^{-2}$, $\partial \mathcal{L}/\partial c = 8 e^{-2}$ and $4 e^{-2}$ for both biases.
 
 # %% tags=["exercise", "id:glove-loss"]
 def glove_loss(
@@ -1313,7 +1313,7 @@ for name, questions in world.analogies().items():
 # The noise of part 6 is drawn at random, so its gradient is noisy too.
 # The expected loss needs no drawing: the pair $(i, j)$ occurs $X_{ij}$ times, and the centre $i$, which occurs in $X_i = \sum_j X_{ij}$ pairs, meets $j$ as noise $K X_i P_n(j)$ times on average:
 #
-# $$L = \frac{1}{\sum X} \sum_{i,j} \Bigl( -X_{ij} \log \sigma(w_i \cdot c_j) - K\, X_i\, P_n(j) \log \sigma(-w_i \cdot c_j) \Bigr) \tag{3.12}$$
+# $$\mathcal{L} = \frac{1}{\sum X} \sum_{i,j} \Bigl( -X_{ij} \log \sigma(w_i \cdot c_j) - K\, X_i\, P_n(j) \log \sigma(-w_i \cdot c_j) \Bigr) \tag{3.12}$$
 #
 # Write this loss and its gradients, without a loop.
 # For a small vocabulary it trains better and faster than sampling; for a large one the matrix of scores does not fit in memory.
