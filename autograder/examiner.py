@@ -146,7 +146,7 @@ def explain(error: BaseException, filename: str, hidden: set[int]) -> dict[str, 
         return outcome | {
             "status": "memory" if memory else "error",
             "error": error.student_name,  # type: ignore[attr-defined]
-            "message": str(error)[:MAX_MESSAGE],
+            "message": str(error)[:MAX_MESSAGE] or ("Your code ran out of memory." * memory),
             "student_traceback": error.student_traceback,
         }
     if isinstance(error, WireError):
