@@ -1,6 +1,6 @@
 """Run the corpus through stock nbgrader and record what it makes of it.
 
-    python -m tests.attacks.stock            runs every case and rewrites stock.json
+    python -m tests.attacks.stock            runs what stock.json lacks and adds it
     python -m tests.attacks.stock --table    prints the table of stock beside ours as Markdown
 
 Stock nbgrader runs hostile code with all rights of whoever starts it. So this runs in process
@@ -92,7 +92,7 @@ def outcome(root: Path, case: Case) -> dict[str, Any]:
     graded = root / "autograded" / "student" / "mini" / "mini.ipynb"
     if status or not graded.exists():
         lines = [line for line in said.splitlines() if "Error" in line or "ERROR" in line]
-        found["broke"] = (lines or [said.strip()[-200:]])[0][-160:]
+        found["broke"] = (lines or [said.strip()[-200:]])[0].replace(f"{root}/", "")[-160:]
     found["points"] = points(root)
     text = graded.read_text() if graded.exists() else ""
     found["leak"] = printed_leak(text)
@@ -137,19 +137,22 @@ def confine() -> None:
 
 
 def record() -> None:
-    """Run every case that does no harm and write what came out."""
+    """Run every case that does no harm and is not recorded yet, and write what came out."""
+    found = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else {}
+    cases = [case for case in all_cases() if not case.marks & {"harmful", "ours"}]
+    found = {case.id: found[case.id] for case in cases if case.id in found}
     confine()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         make_course(root)
         shutil.copy(root / "gradebook.db", root / "gradebook.db.clean")
-        found = {}
-        for case in all_cases():
-            if case.marks & {"harmful", "ours"}:
+        for case in cases:
+            if case.id in found:
                 continue
             found[case.id] = outcome(root, case)
             print(case.id, found[case.id], file=sys.stderr, flush=True)
-    RECORD.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            text = json.dumps(dict(sorted(found.items())), indent=1, ensure_ascii=False)
+            RECORD.write_text(text + "\n", encoding="utf-8")
 
 
 def table() -> str:
