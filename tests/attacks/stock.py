@@ -96,6 +96,7 @@ def outcome(root: Path, case: Case) -> dict[str, Any]:
     found["points"] = points(root)
     text = graded.read_text() if graded.exists() else ""
     found["leak"] = printed_leak(text)
+    found["script"] = stored_script(text)
     found["bytes"] = len(text)
     return found
 
@@ -121,6 +122,17 @@ def printed_leak(text: str) -> bool:
         return False
     streams = (o for c in cells for o in c.get("outputs", []) if o["output_type"] == "stream")
     return "LEAK" in "".join("".join(output["text"]) for output in streams)
+
+
+def stored_script(text: str) -> bool:
+    """Return whether an output that a marker's browser would run is kept."""
+    try:
+        cells = json.loads(text)["cells"]
+    except (ValueError, KeyError):
+        return False
+    data = [o.get("data", {}) for c in cells for o in c.get("outputs", [])]
+    runs = ("text/html", "image/svg+xml", "application/javascript", "text/markdown")
+    return any("alert" in "".join(d.get(kind, "")) for d in data for kind in runs)
 
 
 def confine() -> None:
@@ -174,7 +186,7 @@ def in_words(found: dict[str, Any] | None, case: Case) -> str:
         parts.append("**no mark recorded**")
     scored = found["points"] or {}
     fair = {test: points for test, points in POINTS.items() if "passed" in case.expected[test]}
-    gained = sum(scored.get(t) or 0 for t in POINTS if t not in fair)
+    gained = (scored.get("double-test") or 0) * ("double-test" not in fair)
     lost = sum(points - (scored.get(t) or 0) for t, points in fair.items()) if scored else 0
     if gained:
         parts.append(f"**{gained:g} points gained**")
@@ -182,6 +194,8 @@ def in_words(found: dict[str, Any] | None, case: Case) -> str:
         parts.append(f"**{lost:g} points lost**" if honest else f"{lost:g} other points lost")
     if found["leak"]:
         parts.append("**theft succeeded**")
+    if found.get("script"):
+        parts.append("**a script is shown to the marker**")
     if found["bytes"] > 3 * 2**20:
         parts.append(f"{found['bytes'] / 2**20:.0f} MB stored")
     return ", ".join(parts) or "fair"
