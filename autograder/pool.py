@@ -7,6 +7,7 @@ a worker itself, only in the sandboxed processes that it has forked, and what co
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterable, Iterator
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -21,6 +22,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from multiprocessing import get_context
 
+from autograder import syscalls
 from autograder.assignment import Assignment
 from autograder.errors import AutograderError
 from autograder.limits import Limits
@@ -68,9 +70,18 @@ def do(job: Job) -> Result:
 def local_pool(workers: int) -> Iterator[Executor]:
     """Give an executor on this machine's cores."""
     with ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), max_tasks_per_child=JOBS_PER_PROCESS
+        workers,
+        mp_context=get_context("spawn"),
+        initializer=end_with_grader,
+        max_tasks_per_child=JOBS_PER_PROCESS,
     ) as executor:
         yield executor
+
+
+def end_with_grader() -> None:
+    """Have the kernel end this process when the grader is killed, and with it all it forked."""
+    if syscalls.LINUX:
+        syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 @contextmanager
