@@ -570,9 +570,9 @@ def encode_reviews(reviews):
 
 start = init_params(len(sentiment.VOCABULARY), D=24, H=48, outputs=1, seed=0)
 judge = {key: value.float().requires_grad_() for key, value in start.items()}
-optimiser, rng = torch.optim.Adam(judge.values(), lr=0.003), np.random.default_rng(0)
+optimiser, rng = torch.optim.Adam(judge.values(), lr=0.005), np.random.default_rng(0)
 twins = encode_reviews([r for _ in range(200) for r in sentiment.twins(rng)])
-for update in range(361):
+for update in range(241):
     tokens, lengths, verdicts = encode_reviews(sentiment.reviews(48, rng))
     scores = classify_last_state(tokens, lengths, judge)[:, 0]
     loss = F.binary_cross_entropy_with_logits(scores, verdicts)
@@ -580,7 +580,7 @@ for update in range(361):
     loss.backward()
     torch.nn.utils.clip_grad_norm_(judge.values(), 1.0)
     optimiser.step()
-    if update % 120 == 0:
+    if update % 80 == 0:
         with torch.no_grad():
             right = (classify_last_state(*twins[:2], judge)[:, 0] > 0) == twins[2]
         print(f"{update:4d}  loss {loss.item():.3f}  right on {right.float().mean():.1%} of the twins")

@@ -21,16 +21,15 @@ PLURAL = ("actors", "scenes", "jokes", "dialogues", "pictures", "ideas")
 OPENINGS = (
     "this movie was",
     "this film was",
-    "what we saw on sunday was",
     "the new one is",
     "i found it",
-    "honestly , it is",
+    "the sequel is",
 )
 HAS = ("full of", "rich in", "blessed with")
 LACKS = ("lacking", "short of", "free of", "devoid of")
 ADVERBS = ("completely", "really", "quite", "mostly")
 JOINTS = ("and", "but", ", though", ", and also")
-CLOSINGS = ("in the end", "from start to finish", "if you ask me", "i think")
+CLOSINGS = ("in the end", "as always", "i think")
 KINDS = ("has", "lacks", "mixed")
 
 LECTURE = "this movie was completely lacking a good script , good actors and a good director"
@@ -66,7 +65,7 @@ def review(rng: np.random.Generator, kind: str) -> Review:
 def twins(rng: np.random.Generator) -> tuple[Review, Review]:
     """Return two mixed reviews with the same words and opposite verdicts, the first at random."""
     positive = bool(rng.integers(2))
-    lists = {True: _list(rng, PRAISE), False: _list(rng, BLAME)}
+    lists = {True: _list(rng, PRAISE, 2), False: _list(rng, BLAME, 2)}
     start, middle, end = _pick(OPENINGS, rng).split(), _pick(JOINTS, rng).split(), _closing(rng)
     marks = [(_adverb(rng) + _pick(group, rng).split(), group is HAS) for group in (HAS, LACKS)]
     if rng.integers(2):
@@ -108,13 +107,13 @@ def _single(rng: np.random.Generator, kind: str) -> Review:
     """Return a review with one list, of what the film has or of what it lacks."""
     praise = bool(rng.integers(2))
     mark = _adverb(rng) + _pick(HAS if kind == "has" else LACKS, rng).split()
-    words = [*_pick(OPENINGS, rng).split(), *mark, *_list(rng, PRAISE if praise else BLAME)]
+    words = [*_pick(OPENINGS, rng).split(), *mark, *_list(rng, PRAISE if praise else BLAME, 3)]
     return Review((*words, *_closing(rng)), praise == (kind == "has"), kind)
 
 
-def _list(rng: np.random.Generator, adjectives: Sequence[str]) -> list[str]:
-    """Return one to three things with adjectives: "a good script , good actors and ..."."""
-    nouns = rng.choice([*SINGULAR, *PLURAL], size=rng.integers(1, 4), replace=False)
+def _list(rng: np.random.Generator, adjectives: Sequence[str], longest: int) -> list[str]:
+    """Return one or more things with adjectives: "a good script , good actors and ..."."""
+    nouns = rng.choice([*SINGULAR, *PLURAL], size=rng.integers(1, longest + 1), replace=False)
     words: list[str] = []
     for i, noun in enumerate(nouns):
         if i:
