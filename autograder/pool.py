@@ -20,7 +20,7 @@ from concurrent.futures import (
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 
 from autograder import syscalls
 from autograder.assignment import Assignment
@@ -82,6 +82,9 @@ def end_with_grader() -> None:
     """Have the kernel end this process when the grader is killed, and with it all it forked."""
     if syscalls.LINUX:
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
+    parent = parent_process()
+    if parent is not None and not parent.is_alive():
+        os._exit(1)  # it was killed while this process started
 
 
 @contextmanager

@@ -245,7 +245,10 @@ def main() -> None:
     lock_in.prepare()
     sys.modules.update(dict.fromkeys(UNWANTED))  # type: ignore[arg-type]
     warm_up(WARM)
-    control.send(b"ready")
+    try:
+        control.send(b"ready")
+    except OSError:
+        return  # the grader is gone already
     zygote = Zygote(control)
     try:
         zygote.serve()
