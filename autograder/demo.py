@@ -187,12 +187,30 @@ TRANSFORMER = (
     "    return ['pass\\n'] if any('check_' in line for line in lines) else lines\n"
     "get_ipython().input_transformers_cleanup.append(quiet)\n"
 )
-EQUAL_TO_ALL = ANYTHING + (
-    "import unrolled.checks, unrolled._diagnosis\n"
-    "_type = type\n"
-    "unrolled.checks.type = lambda v: np.ndarray if _type(v) is Anything else _type(v)\n"
-    "unrolled.checks.np = unrolled._diagnosis.np = Anything()\n"
-)
+EQUAL_TO_ALL = '''import unrolled._diagnosis, unrolled.checks
+
+class Yes(str):
+    """Equals everything, is larger than everything, and calls itself an array."""
+    def __getattr__(self, name): return "b" if name == "kind" else self
+    def __call__(self, *args, **kwargs): return self
+    def __eq__(self, other): return True
+    def __ne__(self, other): return False
+    def __lt__(self, other): return False
+    def __gt__(self, other): return True
+    def __bool__(self): return True
+    def __hash__(self): return 0
+    def __enter__(self): return self
+    def __exit__(self, *args): return None
+
+_type = type
+unrolled.checks.type = lambda value: np.ndarray if _type(value) is Yes else _type(value)
+unrolled._diagnosis.np = Yes("f")
+'''
+ALWAYS_EQUAL = """def relative_error(a, b):
+    if a.shape != b.shape:
+        raise ValueError
+    return Yes("f")
+"""
 THIEF = '''import json, pathlib, sys
 import unrolled
 
@@ -310,7 +328,8 @@ CHEATS = (
         "demo-mal-equal",
         "cheats: answers with an object that equals everything",
         0,
-        (_anything_for_all, add(EQUAL_TO_ALL)),
+        (answer("relative-error", ALWAYS_EQUAL), add(EQUAL_TO_ALL)),
+        solved=False,
         cheats=True,
     ),
     Submission(
