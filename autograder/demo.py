@@ -189,7 +189,7 @@ TRANSFORMER = (
 )
 EQUAL_TO_ALL = '''import unrolled._diagnosis, unrolled.checks
 
-class Yes(str):
+class Yes(float):
     """Equals everything, is larger than everything, and calls itself an array."""
     def __getattr__(self, name): return "b" if name == "kind" else self
     def __call__(self, *args, **kwargs): return self
@@ -204,12 +204,12 @@ class Yes(str):
 
 _type = type
 unrolled.checks.type = lambda value: np.ndarray if _type(value) is Yes else _type(value)
-unrolled._diagnosis.np = Yes("f")
+unrolled._diagnosis.np = Yes(1)
 '''
 ALWAYS_EQUAL = """def relative_error(a, b):
     if a.shape != b.shape:
         raise ValueError
-    return Yes("f")
+    return Yes(1)
 """
 THIEF = '''import json, pathlib, sys
 import unrolled
