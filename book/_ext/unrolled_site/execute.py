@@ -2,14 +2,18 @@
 
 Jupyter Book runs pages one after the other while it reads them. Here they run before, in parallel
 and with one thread each. A chapter runs again when its code changed; every chapter does when the
-library `unrolled`, a pinned version or Python changed: the cache folder's name is a hash of those.
+library `unrolled`, a pinned version, an optional package or Python changed: the cache folder's name
+is a hash of those.
 """
 
 import hashlib
 import os
+import re
 import shutil
 import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from jupyter_cache import get_cache
@@ -30,13 +34,21 @@ def one_thread() -> None:
 
 
 def cache_path(root: Path = ROOT) -> Path:
-    """Return the cache folder for this library, these pins and this Python."""
+    """Return the cache folder for this library, these pins and packages, and this Python."""
     library = (p for p in (root / "unrolled").rglob("*") if "__pycache__" not in p.parts)
     digest = hashlib.sha256(sys.version.encode())
     for path in [*sorted(library), root / "requirements.txt", root / "constraints.txt"]:
         if path.is_file():
             digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    for name in sorted(optional_packages(root / "requirements-optional.txt")):
+        with suppress(PackageNotFoundError):
+            digest.update(f"{name} {version(name)}".encode())
     return root / ".cache" / "chapters" / digest.hexdigest()[:16]
+
+
+def optional_packages(path: Path) -> list[str]:
+    """Return the names of the packages that ``path`` pins."""
+    return re.findall(r"^([\w-]+)==", path.read_text("utf8"), re.MULTILINE)
 
 
 def run(path: Path, timeout: int):
