@@ -156,7 +156,7 @@ def noun_phrase(
     "this" and "a" become "these" and "an", and "some" becomes "any", where English says so.
     """
     entry = NOUN[noun]
-    english_noun, head, feminine = entry[plural], entry[2 + plural], entry[4]
+    english_noun, head, feminine = entry[:2][plural], entry[2:4][plural], entry[4]
     agree = 2 * plural + feminine
     start, adjectives = len(english), [word for word in (before, after) if word]
     link = {word: (start + 1 + i,) for i, word in enumerate((*adjectives, english_noun))}
