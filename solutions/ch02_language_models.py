@@ -919,8 +919,8 @@ for B, V, m, E, H in [(7, 4, 2, 3, 6), (1, 9, 4, 5, 2), (5, 3, 1, 2, 4), (3, 5, 
 #
 # *Medium, 40 minutes, about 14 lines, 14 points.*
 #
-# The loss is the mean cross-entropy over the batch, $L = -\frac1B \sum_b \log \mathrm{softmax}(o^{(b)})[y^{(b)}]$.
-# Write $\bar v$ for $\partial L / \partial v$. Chapter 2 derives, for one window:
+# The loss is the mean cross-entropy over the batch, $\mathcal{L} = -\frac1B \sum_b \log \mathrm{softmax}(o^{(b)})[y^{(b)}]$.
+# Write $\bar v$ for $\partial \mathcal{L} / \partial v$. Chapter 2 derives, for one window:
 #
 # $$\bar o = \tfrac1B (p - \mathbf 1_y), \qquad \bar h = \bar o\, W_{hy}^\top, \qquad \bar z = \bar h \odot (1 - h^2), \qquad \bar x = \bar z\, W_{xh}^\top \tag{2.7}$$
 #

@@ -594,7 +594,7 @@ for update in range(241):
 # A sequence of length $\ell$ therefore gives $\ell - 1$ predictions.
 # The loss is the mean of $-\log \mathrm{softmax}(o_t)[w_{t+1}]$ over **all real predictions of the batch**:
 #
-# $$L = \frac{1}{N} \sum_{b} \sum_{t=1}^{\text{length}^{(b)} - 1} -\log \mathrm{softmax}(o_t^{(b)})[w_{t+1}^{(b)}], \qquad N = \sum_b (\text{length}^{(b)} - 1) \tag{4.6}$$
+# $$\mathcal{L} = \frac{1}{N} \sum_{b} \sum_{t=1}^{\text{length}^{(b)} - 1} -\log \mathrm{softmax}(o_t^{(b)})[w_{t+1}^{(b)}], \qquad N = \sum_b (\text{length}^{(b)} - 1) \tag{4.6}$$
 #
 # It is Kovashka's mean over the steps, extended to a batch in which the rows have different lengths: a row with more predictions has more say.
 # The first state is zero.
@@ -602,7 +602,7 @@ for update in range(241):
 # *Shapes.* `tokens` (B, T), `lengths` (B,); result a tensor without axes.
 #
 # *Worked number.* With $W_{hy} = 0$ and $b_y = (\log 1, \log 2, \log 5)$ the prediction is $(\frac18, \frac28, \frac58)$ whatever has been read.
-# Two rows, $(0, 1, 2, 2)$ of length 4 and $(2, 0, 1, 1)$ of length 2, where the last two are padding, have $3 + 1$ predictions, of 1, 2, 2 and of 0: $L = \frac14 (\log\frac82 + 2 \log \frac85 + \log 8) \approx 1.1014$.
+# Two rows, $(0, 1, 2, 2)$ of length 4 and $(2, 0, 1, 1)$ of length 2, where the last two are padding, have $3 + 1$ predictions, of 1, 2, 2 and of 0: $\mathcal{L} = \frac14 (\log\frac82 + 2 \log \frac85 + \log 8) \approx 1.1014$.
 #
 # *Watch out.* What the model reads and what it should predict are the same tensor, shifted by one.
 

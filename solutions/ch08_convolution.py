@@ -929,7 +929,7 @@ print(f"symbols right in new sequences: {right:.0%}")
 # Write the gradients of `causal_conv1d` without autograd.
 # Tap $i$ is used at every step, so its gradient is a sum over batch and steps; and $x_s$ is read by $y_{s + i d}$ with $F_i$:
 #
-# $$\frac{\partial L}{\partial F_i} = \sum_{t} x_{t - i d}^\top \frac{\partial L}{\partial y_t}, \qquad \frac{\partial L}{\partial x_s} = \sum_{i} \frac{\partial L}{\partial y_{s + i d}} F_i^\top, \qquad \frac{\partial L}{\partial b} = \sum_t \frac{\partial L}{\partial y_t} \tag{8.8}$$
+# $$\frac{\partial \mathcal{L}}{\partial F_i} = \sum_{t} x_{t - i d}^\top \frac{\partial \mathcal{L}}{\partial y_t}, \qquad \frac{\partial \mathcal{L}}{\partial x_s} = \sum_{i} \frac{\partial \mathcal{L}}{\partial y_{s + i d}} F_i^\top, \qquad \frac{\partial \mathcal{L}}{\partial b} = \sum_t \frac{\partial \mathcal{L}}{\partial y_t} \tag{8.8}$$
 #
 # The way back is a convolution that looks *ahead* only.
 # If you leave this out, the test below fails and costs nothing.
