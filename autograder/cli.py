@@ -28,6 +28,7 @@ COMMANDS = {
     "demo": "autograder.demo:demo_command",
     "doctor": "autograder.doctor:doctor_command",
     "grade": "autograder.grade:grade_command",
+    "publish": "autograder.publish:publish_command",
     "report": "autograder.report:report_command",
 }
 
