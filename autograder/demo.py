@@ -369,9 +369,10 @@ def demo_command(ctx: click.Context) -> None:
         autograder demo
     """
     from autograder.build import build_assignment, read_sources
-    from autograder.grade import grade_class, show_table, with_progress
+    from autograder.grade import grade_class
     from autograder.handout import write_feedback, write_marks
     from autograder.report import write_report
+    from autograder.show import show_table, with_progress
 
     course = find_course(ctx.obj)
     for source in read_sources(course, [STEM]):

@@ -14,6 +14,7 @@ import click
 
 from autograder.course import Course, find_course, require_disk
 from autograder.errors import AutograderError
+from autograder.show import show_table, with_progress
 
 if TYPE_CHECKING:
     from autograder.pool import Job
@@ -68,31 +69,44 @@ def grade_class(
     Raises:
         BusyError: another grader is at work on this gradebook.
     """
-    from autograder.record import Recorder, only_grader
+    from autograder.record import only_grader
 
     with only_grader(course):
-        recorder = Recorder(course, stem)
+        work = Grading(course, stem, force)
         try:
-            work = Grading(course, stem, recorder, force)
             yield from work.known(students)
             yield from work.unknown(workers, scheduler)
         finally:
-            recorder.close()
+            work.close()
 
 
 class Grading:
     """One run over a class: first what is known already, then what has to be examined."""
 
-    def __init__(self, course: Course, stem: str, recorder: Recorder, force: bool) -> None:
+    def __init__(self, course: Course, stem: str, force: bool = False) -> None:
         from autograder.assignment import load
         from autograder.limits import limits_for
         from autograder.results import Store
 
-        self.course, self.stem, self.recorder, self.force = course, stem, recorder, force
+        self.course, self.stem, self.force = course, stem, force
         self.task = load(stem, course.source_notebook(stem), course.release_notebook(stem))
         self.limits = limits_for(course, stem)
         self.store = Store(course.classroom / "cache")
         self.left: list[str] = []
+        self._recorder: Recorder | None = None
+
+    def recorder(self) -> Recorder:
+        """Return the writer of the gradebook, which is opened when it is first needed."""
+        from autograder.record import Recorder
+
+        if self._recorder is None:
+            self._recorder = Recorder(self.course, self.stem)
+        return self._recorder
+
+    def close(self) -> None:
+        """Close the gradebook."""
+        if self._recorder is not None:
+            self._recorder.close()
 
     def _job(self, student: str) -> Job:
         from autograder.handin import read_submission
@@ -101,7 +115,22 @@ class Grading:
 
         folder = self.course.folder("submitted", self.stem, student)
         data, note = read_submission(folder, self.task)
-        return Job(student, self.task, data, note, key_of(self.task, data), self.limits)
+        key = key_of(self.task, data, self.limits)
+        return Job(student, self.task, data, note, key, self.limits)
+
+    def stands(self, job: Job) -> bool:
+        """Return whether the result of just this file, assignment and environment is recorded."""
+        from autograder.handin import read_timestamp
+        from autograder.record import standing
+
+        note = standing(self.course, self.stem, job.student)
+        time = read_timestamp(self.course.folder("submitted", self.stem, job.student), [])
+        now = {"key": job.key, "file": job.note, "handed_in": str(time or "")}
+        return all(note.get(name) == value for name, value in now.items())
+
+    def changed(self, students: list[str]) -> list[str]:
+        """Return those students whose submission is new or stands recorded otherwise."""
+        return [student for student in students if not self.stands(self._job(student))]
 
     def known(self, students: list[str]) -> Iterator[Row]:
         """Yield the rows of students whose result is recorded or stored; remember the others."""
@@ -111,10 +140,10 @@ class Grading:
             job = self._job(student)
             if self.force:
                 self.left.append(student)
-            elif self.recorder.recorded_key(student) == job.key:
-                yield self.recorder.row(student, Row(student, status="unchanged"))
+            elif self.stands(job):
+                yield self.recorder().row(student, Row(student, status="unchanged"))
             elif (result := self.store.get(job.key)) is not None:
-                yield self._recorded(student, result)
+                yield self._recorded(job, result)
             else:
                 self.left.append(student)
 
@@ -133,13 +162,13 @@ class Grading:
                 yield Row(job.student, status="failed", flags=[f"grader-error: {why}"])
                 continue
             self.store.put(result)
-            yield self._recorded(job.student, result)
+            yield self._recorded(job, result)
 
-    def _recorded(self, student: str, result: Result) -> Row:
+    def _recorded(self, job: Job, result: Result) -> Row:
         from autograder.record import Row
 
-        row = Row(student, flags=list(result.flags), seconds=round(result.seconds, 2))
-        row = self.recorder.record(student, result, row)
+        row = Row(job.student, seconds=round(result.seconds, 2))
+        row = self.recorder().record(job.student, result, row, job.note)
         log_row(self.course, self.stem, row, result)
         return row
 
@@ -166,22 +195,6 @@ def log_row(course: Course, stem: str, row: Row, result: Result) -> None:
         file.write(json.dumps(evidence, ensure_ascii=False) + "\n")
 
 
-def show_table(rows: list[Row], stem: str) -> None:
-    """Print the table of a class on stdout."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=f"{stem}: {len(rows)} submissions", title_justify="left")
-    for name in ("student", "score", "status", "to review", "seconds", "flags"):
-        table.add_column(name, justify="right" if name in ("score", "seconds") else "left")
-    for row in sorted(rows, key=lambda r: r.student):
-        score = "" if row.score is None else f"{row.score:g} / {row.out_of:g}"
-        review = str(row.to_review) if row.to_review else ""
-        seconds = f"{row.seconds:.1f}" if row.seconds else ""
-        table.add_row(row.student, score, row.status, review, seconds, "\n".join(row.flags))
-    Console(width=None, soft_wrap=False).print(table)
-
-
 def allow_missing(layers: tuple[str, ...]) -> None:
     """Note the layers of the sandbox that grading may go on without, for every process of ours."""
     from autograder import sandbox
@@ -194,10 +207,11 @@ def allow_missing(layers: tuple[str, ...]) -> None:
 @click.command("grade")
 @click.argument("stem", metavar="ASSIGNMENT")
 @click.option("--student", "students", multiple=True, help="Only this student; may be repeated.")
-@click.option("--force", is_flag=True, help="Grade again also what did not change.")
+@click.option("--changed", is_flag=True, help="Only who is new or changed since it was recorded.")
+@click.option("--force", is_flag=True, help="Grade anew, whatever was recorded or remembered.")
 @click.option("--jobs", default=0, help="How many processes (default: one a core).")
 @click.option("--scheduler", default="", help="Work on the Dask cluster at this tcp:// address.")
-@click.option("--dry-run", is_flag=True, help="Only say which submissions would be graded.")
+@click.option("--dry-run", is_flag=True, help="Only say whose submissions would be graded.")
 @click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
 @click.option(
     "--without-sandbox-layer",
@@ -211,6 +225,7 @@ def grade_command(
     ctx: click.Context,
     stem: str,
     students: tuple[str, ...],
+    changed: bool,
     force: bool,
     jobs: int,
     scheduler: str,
@@ -220,45 +235,31 @@ def grade_command(
 ) -> None:
     """Grade all submissions of an assignment, in parallel and in the sandbox.
 
-    What did not change since it was last graded is left alone. Marks go into nbgrader's
-    gradebook; written answers wait there for a person.
+    What did not change since it was last graded is left alone: the submitted file and its time,
+    the released assignment, the versions and limits. --changed leaves it out of the table, too.
+    Marks go into nbgrader's gradebook; written answers wait there for a person.
 
     \b
     Example:
-        autograder grade ch05_bptt
+        autograder grade ch05_bptt --changed
     """
     course = find_course(ctx.obj)
     course.require_built(stem)
     require_disk(course.classroom, DISK)
     chosen = submissions(course, stem, students)
+    if changed or (dry_run and not force):
+        chosen = Grading(course, stem).changed(chosen)
     if dry_run:
         click.echo(json.dumps(chosen) if as_json else "\n".join(chosen))
         return
     allow_missing(without)
     graded = grade_class(course, stem, chosen, force, jobs, scheduler)
-    rows = list(with_progress(graded, len(chosen)))
+    rows = list(with_progress(graded, len(chosen))) if chosen else []
     if as_json:
         click.echo(json.dumps([asdict(row) for row in rows], ensure_ascii=False, indent=2))
     else:
         show_table(rows, stem)
+        if not rows:
+            click.echo("nothing changed since it was recorded", err=True)
         click.echo(f"log: {course.shown(log_path(course, stem))}", err=True)
     ctx.exit(1 if any(row.status == "failed" for row in rows) else 0)
-
-
-def with_progress(rows: Iterator[Row], total: int) -> Iterator[Row]:
-    """Yield the rows while a bar on stderr shows rate and time left."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (TextColumn("grading"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=total)
-        for row in rows:
-            progress.advance(task)
-            yield row

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from autograder.assignment import Assignment
 from autograder.rebuild import MAX_BYTES, read_cells
+
+MAX_STAMP = 100  # characters of a timestamp.txt
+# What nbgrader writes: a date, a time, and perhaps a time zone by name or distance. Its parser also
+# takes "12" for the twelfth of this month, and a path for a file with a time zone.
+STAMP = re.compile(
+    r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?( ?[A-Za-z0-9_+:-]+(/[A-Za-z0-9_+-]+)*)?"
+)
 
 
 def read_submission(folder: Path, assignment: Assignment) -> tuple[bytes, str]:
@@ -46,6 +55,35 @@ def read_file(path: Path) -> bytes:
     """Return a file's bytes, at most one more than a submission may have."""
     with path.open("rb") as file:
         return file.read(MAX_BYTES + 1)
+
+
+def read_timestamp(folder: Path, flags: list[str]) -> datetime | None:
+    """Return when a submission was handed in (UTC); what does not say so is flagged and ignored."""
+    path = folder / "timestamp.txt"
+    if not os.path.lexists(path):
+        return None
+    if not is_ordinary(path):
+        flags.append("timestamp.txt is not an ordinary file; ignored")
+        return None
+    time = _parsed(path)
+    if time is None:
+        flags.append("timestamp.txt is not a time; ignored, so check whether it was late")
+    elif time > datetime.now(UTC).replace(tzinfo=None) + timedelta(days=1):
+        flags.append(f"timestamp.txt says {time:%Y-%m-%d}, which is still to come; check it")
+    return time
+
+
+def _parsed(path: Path) -> datetime | None:
+    from nbgrader.utils import parse_utc
+
+    try:
+        with path.open("rb") as file:
+            text = file.read(4 * MAX_STAMP).decode("utf-8", "replace").strip()
+        if len(text) > MAX_STAMP or not STAMP.fullmatch(text):
+            return None
+        return parse_utc(text)
+    except Exception:  # the parser of dates raises many kinds
+        return None
 
 
 def _known_ids(path: Path, known: set[str]) -> int:

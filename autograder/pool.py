@@ -39,7 +39,7 @@ class Job:
     student: str
     assignment: Assignment
     data: bytes
-    note: str = ""
+    note: str = ""  # what was odd about the file, not about what is in it
     key: str = ""
     limits: Limits = field(default_factory=Limits)
 
@@ -62,7 +62,7 @@ class NoSchedulerError(AutograderError):
 
 def do(job: Job) -> Result:
     """Return the result of a job."""
-    result = grade_submission(job.assignment, job.data, job.limits, job.note)
+    result = grade_submission(job.assignment, job.data, job.limits)
     return replace(result, key=job.key or result.key)
 
 

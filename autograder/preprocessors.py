@@ -23,7 +23,7 @@ from autograder.errors import AutograderError
 from autograder.handin import read_submission
 from autograder.limits import limits_for
 from autograder.rebuild import rebuild
-from autograder.results import NOTE, Result, Store, as_notebook, grade_submission, key_of
+from autograder.results import NOTE, Result, Store, as_notebook, grade_submission, key_of, note_on
 
 submitted_files.install()
 
@@ -85,25 +85,26 @@ class Examine(NbGraderPreprocessor):
         data, note = read_submission(folder, task)
         if hashlib.sha256(data).hexdigest() != nb.metadata[NOTE]["submission"]:
             raise NbGraderException("the submission changed while it was graded; grade it again")
-        result = examined(course, task, data, note)
+        result = examined(course, task, data)
         graded = as_notebook(result)
-        graded.metadata[NOTE] = {**nb.metadata[NOTE], "key": result.key, "flags": result.flags}
+        graded.metadata[NOTE] = note_on(result, note, folder)
         for cell in graded.cells:
             if is_grade(cell) and cell.cell_type == "code" and not cell.outputs:
                 raise NbGraderException("a test has no verdict; nothing was recorded")
         return graded, resources
 
 
-def examined(course: Course, task: Assignment, data: bytes, note: str) -> Result:
+def examined(course: Course, task: Assignment, data: bytes) -> Result:
     """Return the result of a submission, graded now unless it is known."""
-    key = key_of(task, data)
+    limits = limits_for(course, task.stem)
+    key = key_of(task, data, limits)
     result = store(course).get(key)
     if result is None:
         try:
             sandbox.require()
         except AutograderError as error:
             raise NbGraderException(str(error)) from None
-        result = grade_submission(task, data, limits_for(course, task.stem), note)
+        result = grade_submission(task, data, limits)
         store(course).put(result)
     if not result.trusted:
         raise NbGraderException("the grader failed; no mark was recorded: see the log")

@@ -10,11 +10,9 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +20,12 @@ import nbformat
 from nbgrader.api import Gradebook, MissingEntry, SubmittedNotebook
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties
-from nbgrader.utils import compute_checksum, determine_grade, parse_utc
+from nbgrader.utils import compute_checksum, determine_grade
 
 from autograder.course import Course, write_atomically
 from autograder.errors import AutograderError
-from autograder.results import NOTE, Result, as_notebook
-
-MAX_TIMESTAMP = 100  # characters of a timestamp.txt
+from autograder.handin import read_timestamp
+from autograder.results import NOTE, Result, as_notebook, note_on
 
 
 class BusyError(AutograderError):
@@ -74,20 +71,18 @@ def only_grader(course: Course) -> Iterator[None]:
         yield
 
 
-def read_timestamp(folder: Path, flags: list[str]) -> datetime | None:
-    """Return when a submission was handed in; a file that does not say is flagged and ignored."""
-    path = folder / "timestamp.txt"
+def graded_path(course: Course, stem: str, student: str) -> Path:
+    """Return where a student's graded notebook lies."""
+    return course.folder("autograded", stem, student) / f"{stem}.ipynb"
+
+
+def standing(course: Course, stem: str, student: str) -> dict[str, Any]:
+    """Return the grader's note on the result that stands recorded; {} when there is none."""
     try:
-        if not stat.S_ISREG(path.lstat().st_mode):
-            flags.append("timestamp.txt is not an ordinary file; ignored")
-            return None
-        text = path.read_text(encoding="utf-8", errors="replace")[:MAX_TIMESTAMP].strip()
-        return parse_utc(text)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, OverflowError):
-        flags.append("timestamp.txt is not a time; ignored")
-        return None
+        notebook = json.loads(graded_path(course, stem, student).read_text(encoding="utf-8"))
+        return dict(notebook["metadata"][NOTE])
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 class Recorder:
@@ -105,25 +100,10 @@ class Recorder:
         """Close the gradebook."""
         self.gradebook.close()
 
-    def _graded(self, student: str) -> Path:
-        return self.course.folder("autograded", self.stem, student) / f"{self.stem}.ipynb"
-
-    def note(self, student: str) -> dict[str, Any]:
-        """Return the grader's note in a student's graded notebook, {} when there is none."""
-        try:
-            notebook = json.loads(self._graded(student).read_text(encoding="utf-8"))
-            return dict(notebook["metadata"][NOTE])
-        except (OSError, ValueError, KeyError, TypeError):
-            return {}
-
-    def recorded_key(self, student: str) -> str:
-        """Return the key of the result that stands recorded for a student, or ''."""
-        return str(self.note(student).get("key", ""))
-
-    def record(self, student: str, result: Result, row: Row) -> Row:
+    def record(self, student: str, result: Result, row: Row, note: str = "") -> Row:
         """Record a student's result and return the row with the marks."""
         submitted = self.course.folder("submitted", self.stem, student)
-        timestamp = read_timestamp(submitted, row.flags)
+        timestamp = read_timestamp(submitted, [])
         notebook = as_notebook(result)
         book = self.gradebook
         book.update_or_create_student(student)
@@ -132,9 +112,10 @@ class Recorder:
             if graded.name == self.stem:
                 self._enter(graded, notebook, student, submission.total_seconds_late)
         book.db.commit()
-        note = {"key": result.key, "flags": row.flags, "submission": result.submission}
-        notebook.metadata[NOTE] = note
-        write_atomically(self._graded(student), nbformat.writes(notebook) + "\n")
+        notebook.metadata[NOTE] = note_on(result, note, submitted)
+        row.flags = notebook.metadata[NOTE]["flags"]
+        graded_notebook = graded_path(self.course, self.stem, student)
+        write_atomically(graded_notebook, nbformat.writes(notebook) + "\n")
         return self.row(student, row)
 
     def _enter(self, graded: SubmittedNotebook, notebook: Any, student: str, late: float) -> None:
@@ -167,6 +148,6 @@ class Recorder:
         row.score, row.out_of = submission.score, submission.max_score
         grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
         row.to_review = sum(grade.needs_manual_grade for grade in grades)
-        row.flags = row.flags or list(self.note(student).get("flags", []))
+        row.flags = row.flags or list(standing(self.course, self.stem, student).get("flags", []))
         self.gradebook.db.expunge_all()  # a class of thousands stays on disk
         return row

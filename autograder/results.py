@@ -16,6 +16,7 @@ import nbformat
 from autograder.assignment import Assignment
 from autograder.course import write_atomically
 from autograder.examiner import Verdict
+from autograder.handin import read_timestamp
 from autograder.limits import Limits
 from autograder.rebuild import rebuild
 from autograder.session import grade
@@ -65,24 +66,22 @@ def _own_digest() -> str:
     return digest.hexdigest()[:16]
 
 
-def key_of(assignment: Assignment, data: bytes) -> str:
-    """Return the hash of a submission, its tests and the environment."""
-    parts = [assignment.digest, hashlib.sha256(data).hexdigest(), versions()]
+def key_of(assignment: Assignment, data: bytes, limits: Limits) -> str:
+    """Return the hash of a submission, its tests and the environment it is graded in."""
+    parts = [assignment.digest, hashlib.sha256(data).hexdigest(), versions(), asdict(limits)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def grade_submission(
-    assignment: Assignment, data: bytes, limits: Limits, note: str = ""
-) -> Result:
+def grade_submission(assignment: Assignment, data: bytes, limits: Limits) -> Result:
     """Return the result of grading one submitted file; never raises for what a student did."""
     rebuilt = rebuild(assignment, data)
     outcome = grade(assignment, rebuilt.notebook, limits)
     verdicts = {item.grade_id: outcome.verdicts.get(item.grade_id) for item in assignment.tests}
     missing = Verdict("grader-error", "The test was not run.")
-    flags = ([note] if note else []) + [*rebuilt.flags, *outcome.flags]
+    flags = [*rebuilt.flags, *outcome.flags]
     flags += [f"{v}: passed without asking for anything" for v in _silent(verdicts)]
     return Result(
-        key=key_of(assignment, data),
+        key=key_of(assignment, data, limits),
         submission=hashlib.sha256(data).hexdigest(),
         notebook=dict(rebuilt.notebook),
         verdicts={name: asdict(verdict or missing) for name, verdict in verdicts.items()},
@@ -115,6 +114,25 @@ class Store:
         if result.stable:
             text = json.dumps(asdict(result), ensure_ascii=False)
             write_atomically(self.folder / f"{result.key}.json", text)
+
+
+def note_on(result: Result, note: str, folder: Path) -> dict[str, Any]:
+    """Return the grader's note in a graded notebook: which result stands, and what was irregular.
+
+    Args:
+        result: what stands recorded.
+        note: what was odd about the file, "" if nothing was.
+        folder: where it was handed in.
+    """
+    flags = [note] if note else []
+    time = read_timestamp(folder, flags)
+    return {
+        "key": result.key,
+        "flags": [*flags, *result.flags],
+        "submission": result.submission,
+        "file": note,
+        "handed_in": str(time or ""),
+    }
 
 
 def as_notebook(result: Result) -> nbformat.NotebookNode:

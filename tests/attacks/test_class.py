@@ -18,6 +18,7 @@ import pytest
 
 from autograder.build import build_assignment, read_sources
 from autograder.course import Course
+from autograder.report import gather
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SECRET = "SECRET-OF-THE-GRADER"
@@ -41,14 +42,14 @@ def honest(release: str) -> str:
 
 
 Prepare = Callable[[Path, str, Path], None]
-FOLDERS: dict[str, tuple[float, Prepare]] = {}
+FOLDERS: dict[str, tuple[float, str, Prepare]] = {}
 
 
-def student(name: str, score: float) -> Callable[[Prepare], Prepare]:
-    """Register what a student hands in, with the score it must get."""
+def student(name: str, score: float, flag: str = "") -> Callable[[Prepare], Prepare]:
+    """Register what a student hands in, with the score it must get and what the report says."""
 
     def register(prepare: Prepare) -> Prepare:
-        FOLDERS[name] = (score, prepare)
+        FOLDERS[name] = (score, flag, prepare)
         return prepare
 
     return register
@@ -59,31 +60,37 @@ def plain(folder: Path, text: str, secret: Path) -> None:
     (folder / "mini.ipynb").write_text(text)
 
 
-@student("b-misnamed", 95)
+@student("b-misnamed", 95, "confirm that it is the right file")
 def misnamed(folder: Path, text: str, secret: Path) -> None:
     (folder / "mini (1).ipynb").write_text(text)
     (folder / "notes.ipynb").write_text('{"cells": []}')
 
 
-@student("c-bad-timestamp", 95)
+@student("c-bad-timestamp", 95, "timestamp.txt is not a time")
 def bad_timestamp(folder: Path, text: str, secret: Path) -> None:
     plain(folder, text, secret)
     (folder / "timestamp.txt").write_text("the day before yesterday")
 
 
-@student("d-binary-timestamp", 95)
+@student("c-timestamp-still-to-come", 95, "which is still to come")
+def future_timestamp(folder: Path, text: str, secret: Path) -> None:
+    plain(folder, text, secret)
+    (folder / "timestamp.txt").write_text("9999-12-31 23:59:59 UTC")
+
+
+@student("d-binary-timestamp", 95, "timestamp.txt is not a time")
 def binary_timestamp(folder: Path, text: str, secret: Path) -> None:
     plain(folder, text, secret)
     (folder / "timestamp.txt").write_bytes(b"\xff\xfe\x00" * 1000)
 
 
-@student("e-timestamp-is-a-pipe", 95)
+@student("e-timestamp-is-a-pipe", 95, "timestamp.txt is not an ordinary file")
 def pipe_timestamp(folder: Path, text: str, secret: Path) -> None:
     plain(folder, text, secret)
     os.mkfifo(folder / "timestamp.txt")
 
 
-@student("f-link-to-a-secret", 0)
+@student("f-link-to-a-secret", 0, "is not an ordinary file; refused")
 def link(folder: Path, text: str, secret: Path) -> None:
     (folder / "mini.ipynb").symlink_to(secret)
 
@@ -96,7 +103,7 @@ def links(folder: Path, text: str, secret: Path) -> None:
     (folder / "loop").symlink_to(folder)
 
 
-@student("h-pipe", 0)
+@student("h-pipe", 0, "is not an ordinary file; refused")
 def pipe(folder: Path, text: str, secret: Path) -> None:
     os.mkfifo(folder / "mini.ipynb")
 
@@ -107,7 +114,7 @@ def pipe_beside(folder: Path, text: str, secret: Path) -> None:
     os.mkfifo(folder / "data.csv")
 
 
-@student("j-a-folder", 0)
+@student("j-a-folder", 0, "is not an ordinary file; refused")
 def folder_as_notebook(folder: Path, text: str, secret: Path) -> None:
     (folder / "mini.ipynb").mkdir()
 
@@ -121,12 +128,12 @@ def local_modules(folder: Path, text: str, secret: Path) -> None:
     (folder / "torch" / "__init__.py").write_text("raise SystemExit('LEAK')\n")
 
 
-@student("l-empty-folder", 0)
+@student("l-empty-folder", 0, "no notebook was handed in")
 def empty_folder(folder: Path, text: str, secret: Path) -> None:
     (folder / "readme.txt").write_text("I forgot.")
 
 
-@student("m-empty-file", 0)
+@student("m-empty-file", 0, "the file is empty")
 def empty_file(folder: Path, text: str, secret: Path) -> None:
     (folder / "mini.ipynb").write_text("")
 
@@ -136,7 +143,7 @@ def future(folder: Path, text: str, secret: Path) -> None:
     (folder / "mini.ipynb").write_text(text.replace('"schema_version": 3', '"schema_version": 9'))
 
 
-@student("o-leaves", 25)
+@student("o-leaves", 25, "the student's process died")
 def leaves(folder: Path, text: str, secret: Path) -> None:
     text = text.replace("return 2 * x", "import os; os._exit(0)")
     (folder / "mini.ipynb").write_text(text.replace("f(f(x))", "0"))
@@ -161,7 +168,7 @@ def graded(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Course, str]
     secret = tmp_path / "secret" / "mini.ipynb"
     secret.parent.mkdir()
     secret.write_text(text.replace("Because.", SECRET))
-    for name, (_, prepare) in FOLDERS.items():
+    for name, (_, _, prepare) in FOLDERS.items():
         folder = course.folder("submitted", "mini", name)
         folder.mkdir(parents=True)
         prepare(folder, text, secret)
@@ -188,10 +195,14 @@ def scores(course: Course) -> dict[str, float]:
 
 def test_hostile_folders_change_nobody_elses_marks(graded: tuple[Course, str]) -> None:
     course, said = graded
-    wanted = {name: score for name, (score, _) in FOLDERS.items()}
+    wanted = {name: score for name, (score, _, _) in FOLDERS.items()}
     if "AutogradeApp" in said:
         del wanted["l-empty-folder"]  # nbgrader takes a folder without a notebook for no submission
     assert scores(course) == wanted, said[-3000:]
+    flags = {story.student: " | ".join(story.flags) for story in gather(course, "mini")[1]}
+    for name in wanted:
+        flag = FOLDERS[name][1]
+        assert flag in flags[name] and bool(flag) == bool(flags[name]), (name, flags[name])
     assert "LEAK" not in said
     autograded = course.classroom / "autograded"
     texts = [p.read_bytes() for p in autograded.rglob("*") if p.is_file() and not p.is_symlink()]

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import Executor, Future
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,12 @@ import pytest
 from click.testing import CliRunner
 from nbgrader.api import Gradebook
 
+from autograder import pool
 from autograder.build import build_assignment, read_sources
 from autograder.cli import cli
 from autograder.course import Course
-from autograder.record import BusyError, only_grader, read_timestamp
+from autograder.handin import read_timestamp
+from autograder.record import BusyError, only_grader
 
 KILLS = 20
 ANSWERS = {
@@ -25,6 +29,19 @@ ANSWERS = {
     "wrong": "def mean_of(x):\n    return sum(x)",
     "stub": 'def mean_of(x):\n    """Return the mean of ``x``."""\n    raise NotImplementedError',
 }
+
+
+@pytest.fixture(autouse=True)
+def pool_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Grade in this process, whose warm process all tests here share; test_pool tests the pool."""
+
+    class Here(Executor):
+        def submit(self, function: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+            future: Future[Any] = Future()
+            future.set_result(function(*args, **kwargs))
+            return future
+
+    monkeypatch.setattr(pool, "local_pool", lambda workers: nullcontext(Here()))
 
 
 @pytest.fixture
@@ -160,6 +177,65 @@ def test_a_changed_submission_is_graded_again_and_others_are_not(handed_in: Cour
 def test_a_dry_run_says_who_and_writes_nothing(handed_in: Course) -> None:
     assert grade(handed_in, "--dry-run") == [f"s{n}" for n in range(8)]
     assert contents(handed_in) == []
+    grade(handed_in)
+    assert grade(handed_in, "--dry-run") == []
+    assert grade(handed_in, "--dry-run", "--force", "--student", "s3") == ["s3"]
+
+
+def names(rows: list[dict[str, Any]]) -> list[str]:
+    return sorted(row["student"] for row in rows)
+
+
+def test_changed_means_new_or_another_file_name_or_time(handed_in: Course) -> None:
+    assert names(grade(handed_in, "--changed")) == [f"s{n}" for n in range(8)]
+    assert grade(handed_in, "--changed") == []
+    hand_in(handed_in, "s1", ANSWERS["right"])
+    hand_in(handed_in, "s2", ANSWERS["stub"] + "\n# 2", timestamp_txt="2026-01-02 00:00:00 UTC")
+    hand_in(handed_in, "new", ANSWERS["wrong"])
+    folder = handed_in.folder("submitted", "mini", "s4")
+    (folder / "mini.ipynb").rename(folder / "mini (1).ipynb")
+    assert grade(handed_in, "--changed", "--dry-run") == ["new", "s1", "s2", "s4"]
+    rows = {row["student"]: row for row in grade(handed_in, "--changed", "--student", "s1")}
+    assert rows["s1"]["score"] == 40
+    rows = {row["student"]: row for row in grade(handed_in, "--changed")}
+    assert sorted(rows) == ["new", "s2", "s4"]
+    assert "confirm that it is the right file" in " ".join(rows["s4"]["flags"])
+    assert grade(handed_in, "--changed") == []
+
+
+def test_changed_means_another_assignment_or_environment(handed_in: Course) -> None:
+    chosen = ("--changed", "--student", "s0", "--student", "s1")
+    grade(handed_in, "--student", "s0", "--student", "s1")
+    with (handed_in.root / "nbgrader_config.py").open("a") as file:
+        file.write('\nc.Autograder.limits = {"mini": {"test_seconds": 29}}\n')
+    assert names(grade(handed_in, *chosen)) == ["s0", "s1"]
+    path = handed_in.solutions / "mini.py"
+    path.write_text(path.read_text().replace("the mean of 1 and 3 is 2", "1 and 3 have mean 2"))
+    for source in read_sources(handed_in, ["mini"]):
+        build_assignment(handed_in, source)
+    assert names(grade(handed_in, *chosen)) == ["s0", "s1"]
+    assert grade(handed_in, *chosen) == []
+
+
+def test_nothing_changed_is_said_and_is_no_failure(handed_in: Course) -> None:
+    command = ["--course-dir", str(handed_in.root), "grade", "mini", "--student", "s2"]
+    assert CliRunner().invoke(cli, command).exit_code == 0
+    run = CliRunner().invoke(cli, [*command, "--changed"])
+    assert run.exit_code == 0 and "nothing changed" in run.stderr
+
+
+def test_the_same_file_in_the_right_and_a_wrong_place_is_flagged_only_there(
+    handed_in: Course,
+) -> None:
+    for student in ("s1", "s4"):
+        hand_in(handed_in, student, ANSWERS["right"])
+    folder = handed_in.folder("submitted", "mini", "s4")
+    (folder / "mini.ipynb").rename(folder / "copy.ipynb")
+    for students in (("s4", "s1"), ("s1", "s4")):
+        chosen = [word for student in students for word in ("--student", student)]
+        flags = {row["student"]: row["flags"] for row in grade(handed_in, "--force", *chosen)}
+        assert flags["s1"] == []
+        assert flags["s4"] == ["taken from 'copy.ipynb'; confirm that it is the right file"]
 
 
 def test_one_student_can_be_graded_alone(handed_in: Course) -> None:
@@ -167,13 +243,39 @@ def test_one_student_can_be_graded_alone(handed_in: Course) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "yesterday", "2026-13-45", "\x00\xff", "9" * 10_000], ids=repr
+    "text",
+    [
+        *("", "yesterday", "2026-13-45", "\x00\xff", "9" * 10_000, "12", "2026-01-01"),
+        *("2026-01-01 00:00:00 /etc/localtime", "2026-01-01 00:00:00 ../../etc/localtime"),
+    ],
+    ids=lambda text: repr(text[:40]),
 )
 def test_a_timestamp_that_is_no_time_is_flagged(tmp_path: Path, text: str) -> None:
-    (tmp_path / "timestamp.txt").write_text(text[:200])
+    (tmp_path / "timestamp.txt").write_text(text)
     flags: list[str] = []
     assert read_timestamp(tmp_path, flags) is None
-    assert flags == ["timestamp.txt is not a time; ignored"]
+    assert flags == ["timestamp.txt is not a time; ignored, so check whether it was late"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("2026-01-02 03:04:05.678901 UTC", "2026-01-02 03:04:05", "2026-01-02T03:04:05Z\n"),
+        *("2026-01-02 04:04:05 Europe/Rome", "2026-01-02 03:04 +0000", "2026-01-02 05:04:05+02:00"),
+    ],
+)
+def test_a_timestamp_is_read_as_nbgrader_writes_it(tmp_path: Path, text: str) -> None:
+    (tmp_path / "timestamp.txt").write_text(text)
+    flags: list[str] = []
+    time = read_timestamp(tmp_path, flags)
+    assert (f"{time:%Y-%m-%d %H:%M}", flags) == ("2026-01-02 03:04", [])
+
+
+def test_a_time_to_come_is_flagged(tmp_path: Path) -> None:
+    (tmp_path / "timestamp.txt").write_text("9999-01-01 00:00:00 UTC")
+    flags: list[str] = []
+    assert read_timestamp(tmp_path, flags) is not None
+    assert flags == ["timestamp.txt says 9999-01-01, which is still to come; check it"]
 
 
 def test_a_timestamp_that_is_no_file_is_flagged(tmp_path: Path) -> None:
