@@ -184,13 +184,13 @@ def require_python(version: tuple[int, ...] = sys.version_info[:3]) -> None:
         raise WrongPython(".".join(map(str, version)), ".".join(map(str, OLDEST_PYTHON)))
 
 
-def write_atomically(path: Path, text: str) -> bool:
-    """Write ``text`` to ``path`` whole or not at all; return whether that changed the file.
+def write_atomically(path: Path, content: str | bytes, mode: int = 0o644) -> bool:
+    """Write ``content`` to ``path`` whole or not at all; return whether that changed the file.
 
     Raises:
         CannotWrite: the disk is full, or the folder may not be written.
     """
-    data = text.encode("utf-8")
+    data = content.encode("utf-8") if isinstance(content, str) else content
     temporary = None
     try:
         if path.is_file() and path.read_bytes() == data:
@@ -199,7 +199,7 @@ def write_atomically(path: Path, text: str) -> bool:
         descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
-        os.chmod(temporary, 0o644)  # mkstemp makes 0600; these files are shared
+        os.chmod(temporary, mode)  # mkstemp makes 0600; most of these files are shared
         os.replace(temporary, path)
     except OSError as error:
         if temporary:

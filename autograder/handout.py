@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from autograder.course import Course
+from autograder.course import Course, write_atomically
 from autograder.errors import AutograderError
 
 
@@ -13,14 +13,12 @@ class HandoutError(AutograderError):
 
 
 def write_marks(course: Course, stem: str) -> Path:
-    """Write an assignment's marks with nbgrader's own exporter and return the file's path."""
-    from nbgrader.api import Gradebook
-    from nbgrader.plugins import CsvExportPlugin
+    """Write an assignment's marks as `autograder export` does and return the file's path."""
+    from autograder.export import as_csv
+    from autograder.marks import read_marks
 
     path = course.classroom / "marks" / f"{stem}.csv"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with Gradebook(course.db_url) as gradebook:
-        CsvExportPlugin(to=str(path), assignment=[stem]).export(gradebook)
+    write_atomically(path, as_csv({stem: read_marks(course, stem)}), mode=0o600)
     return path
 
 
