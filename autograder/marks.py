@@ -51,12 +51,14 @@ def read_marks(course: Course, stem: str) -> list[Mark]:
                     )
             elif course.folder("submitted", stem, student.id).is_dir():
                 status = "not graded"
-            who = (student.last_name, student.first_name, student.email, student.lms_user_id)
             score = None if points is None else max(0.0, points - penalty)
             marks.append(
                 Mark(
                     student.id,
-                    *(part or "" for part in who),
+                    last_name=student.last_name or "",
+                    first_name=student.first_name or "",
+                    email=student.email or "",
+                    lms_id=student.lms_user_id or "",
                     points=points,
                     penalty=penalty,
                     score=score,

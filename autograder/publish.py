@@ -7,6 +7,7 @@ searched for hidden tests, mark schemes and answers.
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -157,8 +158,6 @@ def search(course: Course, files: dict[str, bytes]) -> None:
 
 def _texts(files: dict[str, bytes]) -> Iterator[tuple[str, str]]:
     """Yield text files; of a notebook, the sources of its cells."""
-    import json
-
     for path, data in files.items():
         try:
             text = data.decode("utf-8")
@@ -204,8 +203,9 @@ def publish(course: Course, target: Path) -> int:
 
 @click.command("publish")
 @click.argument("target", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.pass_context
-def publish_command(ctx: click.Context, target: Path) -> None:
+def publish_command(ctx: click.Context, target: Path, as_json: bool) -> None:
     """Write the course without solutions, hidden tests and the grader into DIR.
 
     DIR may be empty, a clone of a public repository, or a folder that was published to before:
@@ -217,4 +217,5 @@ def publish_command(ctx: click.Context, target: Path) -> None:
     """
     course = find_course(ctx.obj)
     count = publish(course, target)
-    click.echo(f"{target}: {count} files, without solutions, hidden tests, marks and the grader")
+    said = f"{target}: {count} files, without solutions, hidden tests, marks and the grader"
+    click.echo(json.dumps({"folder": str(target), "files": count}) if as_json else said)

@@ -137,10 +137,13 @@ class Sheet:
     def text(self) -> bytes:
         """Return the sheet as the bytes to be written."""
         out = io.StringIO()
-        style = csv.QUOTE_ALL if self.quoted else csv.QUOTE_MINIMAL
-        csv.writer(
-            out, delimiter=self.delimiter, lineterminator=self.line_end, quoting=style
-        ).writerows(self.rows)
+        writer = csv.writer(
+            out,
+            delimiter=self.delimiter,
+            lineterminator=self.line_end,
+            quoting=csv.QUOTE_ALL if self.quoted else csv.QUOTE_MINIMAL,
+        )
+        writer.writerows(self.rows)
         data = out.getvalue().encode(self.encoding, "replace")
         return b"\xef\xbb\xbf" + data if self.bom else data
 
@@ -253,24 +256,23 @@ def _fill(
     for number, mark in enumerate(marks):
         for key in {mark.student, mark.email, mark.lms_id} - {""}:
             by_key.setdefault(key.casefold(), set()).add(number)
-    filled, used = Filled(), set()
+    filled, used = Filled(), set[int]()
     for row in sheet.rows[1:]:
         if skip(row):
             continue
         found: set[int] = next((f for k in keys(row) if (f := by_key.get(k.casefold()))), set())
-        number = next(iter(found)) if len(found) == 1 else None
-        if number is None or number in used:
+        if len(found) != 1 or found <= used:
             filled.no_student.append(shown(row))
             continue
-        used.add(number)
-        score = marks[number].score
+        used |= found
+        mark = marks[min(found)]
         if locked(row):
-            filled.locked.append(marks[number].student)
-        elif score is not None:
+            filled.locked.append(mark.student)
+        elif mark.score is not None:
             row += [""] * (where + 1 - len(row))
-            row[where] = sheet.number(score)
+            row[where] = sheet.number(mark.score)
             filled.entered += 1
     filled.no_row = [
-        m.student for i, m in enumerate(marks) if i not in used and m.score is not None
+        m.student for n, m in enumerate(marks) if n not in used and m.score is not None
     ]
     return filled

@@ -49,17 +49,25 @@ def command_named(name: str) -> click.Command:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_help_text_ends_with_an_example_that_parses(name: str) -> None:
+def test_help_text_ends_with_examples_that_parse(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert CliRunner().invoke(cli, [name, "--help"]).exit_code == 0
-    before, last = (command_named(name).help or "").strip().splitlines()[-2:]
-    assert before.strip() == "Example:"
-    program, *words = shlex.split(last)
-    assert program == "autograder"
-    parent = cli.make_context("autograder", words)
-    found, command, rest = cli.resolve_command(parent, words)
-    assert found == name
-    assert command is not None
-    command.make_context(name, rest, parent=parent)
+    lines = [line.strip() for line in (command_named(name).help or "").strip().splitlines()]
+    head = next(i for i, line in enumerate(lines) if line in ("Example:", "Examples:"))
+    monkeypatch.chdir(tmp_path)
+    assert lines[head + 1 :]
+    for line in lines[head + 1 :]:
+        program, *words = shlex.split(line)
+        assert program == "autograder"
+        for word in words:
+            if word.endswith((".csv", ".zip")):
+                (tmp_path / word).touch()  # a file that the example reads
+        parent = cli.make_context("autograder", list(words))
+        found, command, rest = cli.resolve_command(parent, words)
+        assert found == name
+        assert command is not None
+        command.make_context(name, rest, parent=parent)
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS.keys() - WRITERS))
