@@ -19,9 +19,15 @@ import pytest
 from autograder.build import build_assignment, read_sources
 from autograder.course import Course
 from autograder.report import gather
+from tests.sandbox.ordinary_user import USER
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SECRET = "SECRET-OF-THE-GRADER"
+ORDINARY = REPOSITORY / "tests" / "sandbox" / "ordinary_user.py"
+COMMANDS = {
+    "nbgrader autograde": ("-m", "nbgrader", "autograde", "mini", "--create"),
+    "autograder grade": ("-m", "autograder.cli", "grade", "mini"),
+}
 SECONDS = 240  # for the whole class; a pipe that is read would hang for ever
 
 
@@ -154,7 +160,7 @@ def last(folder: Path, text: str, secret: Path) -> None:
     plain(folder, text, secret)
 
 
-@pytest.fixture(params=["nbgrader autograde", "autograder grade"])
+@pytest.fixture(params=["nbgrader autograde", "autograder grade", "autograder grade, not as root"])
 def graded(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Course, str]:
     """Return the course after a run of the command over the whole class, and what it said."""
     root = tmp_path / "course"
@@ -172,10 +178,14 @@ def graded(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Course, str]
         folder = course.folder("submitted", "mini", name)
         folder.mkdir(parents=True)
         prepare(folder, text, secret)
-    program, verb = request.param.split()
-    module = {"nbgrader": "nbgrader", "autograder": "autograder.cli"}[program]
-    command = [sys.executable, "-m", module, verb, "mini"]
-    command += ["--create"] if program == "nbgrader" else []
+    program, _, user = request.param.partition(", ")
+    command = [sys.executable, *COMMANDS[program]]
+    if user:
+        if os.geteuid() != 0:
+            pytest.skip("this is an ordinary user already")
+        for path in (tmp_path, *tmp_path.rglob("*")):
+            os.chown(path, USER, USER, follow_symlinks=False)
+        command[1:1] = [str(ORDINARY), str(tmp_path)]
     done = subprocess.run(
         command, cwd=root, capture_output=True, text=True, timeout=SECONDS, stdin=subprocess.DEVNULL
     )

@@ -46,14 +46,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture
-def inside(user: str) -> Inside:
+def inside(user: str, tmp_path_factory: pytest.TempPathFactory) -> Inside:
     """Runs a function of the given source in the sandbox: inside(source, memory=…) -> answer."""
 
     def run(body: str, **quota: int) -> Any:
         text = f"BODY = {body!r}\nQUOTA = {quota!r}\n{PROGRAM}"
         command = [sys.executable, "-c", text]
         if user == "ordinary" and os.geteuid() == 0:
-            command.insert(1, str(ORDINARY))
+            command[1:1] = [str(ORDINARY), str(tmp_path_factory.mktemp("home"))]
         environment = os.environ | {"AUTOGRADER_SECRET": "secret", "OMP_NUM_THREADS": "1"}
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=60, env=environment, cwd="/"
