@@ -144,6 +144,26 @@ def named(params: Params, path: str = "") -> dict[str, Tensor]:
     return inner
 
 
+def torch_weights(params: Params) -> dict[str, Tensor]:
+    """Return the weights of a layer under the names of PyTorch's encoder and decoder layers."""
+    weights = {"linear1.weight": params["ff"]["W_1"].T, "linear1.bias": params["ff"]["b_1"]}
+    weights |= {"linear2.weight": params["ff"]["W_2"].T, "linear2.bias": params["ff"]["b_2"]}
+    for ours, theirs in (("self", "self_attn"), ("cross", "multihead_attn")):
+        if ours in params:
+            p = params[ours]
+            weights[f"{theirs}.in_proj_weight"] = torch.cat([p[f"W_{n}"].T for n in "qkv"])
+            weights[f"{theirs}.in_proj_bias"] = torch.cat([p[f"b_{n}"] for n in "qkv"])
+            weights[f"{theirs}.out_proj.weight"] = p["W_o"].T
+            weights[f"{theirs}.out_proj.bias"] = p["b_o"]
+    for name in ("norm1", "norm2", "norm3"):
+        if name in params:
+            weights |= {
+                f"{name}.weight": params[name]["gain"],
+                f"{name}.bias": params[name]["bias"],
+            }
+    return weights
+
+
 def check_gradients(result: Tensor, ours: Params, expected: Tensor, theirs: Params, name: str):
     """Check that a loss on ``result`` sends every parameter the gradient that it should get."""
     assert isinstance(result, Tensor) and result.requires_grad, (
@@ -257,7 +277,9 @@ check_raises(
     ValueError, scaled_dot_product_attention, q, k, v, nobody, when="a query may attend to nothing"
 )
 ### BEGIN HIDDEN TESTS
-for case, (front, T, S, K, M) in enumerate([((3,), 5, 2, 4, 3), ((), 1, 7, 3, 6), ((2, 2), 6, 6, 1, 2)]):
+for case, (front, T, S, K, M) in enumerate(
+    [((3,), 5, 2, 4, 3), ((), 1, 7, 3, 6), ((2, 2), 6, 6, 1, 2)]
+):
     q, k = normal(*front, T, K, seed=10 + case), normal(*front, S, K, seed=20 + case)
     v = normal(*front, S, M, seed=30 + case)
     mask = normal(*front, T, S, seed=40 + case) > 0
@@ -383,7 +405,9 @@ before = copy_of(given)
 got = multi_head_attention(x, source, params, 3, mask)
 check_unchanged(before, given, "multi_head_attention")
 check_shape(got, (2, 4, 6), "multi_head_attention", axes="B T D")
-q, k, v = (a @ params[f"W_{n}"] + params[f"b_{n}"] for a, n in ((x, "q"), (source, "k"), (source, "v")))
+q, k, v = (
+    a @ params[f"W_{n}"] + params[f"b_{n}"] for a, n in ((x, "q"), (source, "k"), (source, "v"))
+)
 reshaped = F.scaled_dot_product_attention(
     q.reshape(2, 3, 4, 2), k.reshape(2, 3, 5, 2), v.reshape(2, 3, 5, 2), mask[:, None]
 ).reshape(2, 4, 6)
@@ -407,7 +431,9 @@ check_raises(
     ValueError, multi_head_attention, x, source, params, 4, when="4 heads should divide width 6"
 )
 ### BEGIN HIDDEN TESTS
-for case, (B, T, S, D, N) in enumerate([(3, 2, 6, 8, 2), (2, 5, 5, 6, 6), (1, 7, 3, 10, 1), (4, 1, 2, 9, 3)]):
+for case, (B, T, S, D, N) in enumerate(
+    [(3, 2, 6, 8, 2), (2, 5, 5, 6, 6), (1, 7, 3, 10, 1), (4, 1, 2, 9, 3)]
+):
     params = attention_params(D, seed=60 + 10 * case)
     x, source = normal(B, T, D, seed=61 + case), normal(B, S, D, seed=66 + case)
     mask = normal(B, T, S, seed=71 + case) > 0
@@ -567,7 +593,9 @@ for D, positions in [(2, [0, 3, 1]), (6, [5, 200, 0, 7]), (16, [1000]), (8, [0.5
     check_close(got, numbers(expected), f"positional_encoding, D = {D}", 1e-9, 1e-12, axes="T D")
 far = positional_encoding(torch.arange(40, device=DEVICE), 32)
 near = far @ far.T  # the product depends on the distance alone
-check_close(near.diagonal(-3), near[3, 0].expand(37).clone(), "positional_encoding: products at distance 3")
+check_close(
+    near.diagonal(-3), near[3, 0].expand(37).clone(), "positional_encoding: products at distance 3"
+)
 ### END HIDDEN TESTS
 
 
@@ -643,7 +671,11 @@ check_close(
 ### BEGIN HIDDEN TESTS
 for case, shape in enumerate([(4, 6), (2, 3, 7), (2, 1, 3, 2), (5,)]):
     D = shape[-1]
-    x, gain, bias = normal(*shape, seed=90 + case), normal(D, seed=95 + case), normal(D, seed=100 + case)
+    x, gain, bias = (
+        normal(*shape, seed=90 + case),
+        normal(D, seed=95 + case),
+        normal(D, seed=100 + case),
+    )
     ours = leaves_of({"x": x, "gain": gain, "bias": bias})
     theirs = leaves_of({"x": x, "gain": gain, "bias": bias})
     got = layer_norm(ours["x"], ours["gain"], ours["bias"])
@@ -756,12 +788,16 @@ check_close(
     },
 )
 ### BEGIN HIDDEN TESTS
-for case, (shape, eps) in enumerate([((4, 6), 1e-5), ((2, 3, 7), 0.3), ((2, 1, 3, 4), 1e-5), ((5,), 1.0)]):
+for case, (shape, eps) in enumerate(
+    [((4, 6), 1e-5), ((2, 3, 7), 0.3), ((2, 1, 3, 4), 1e-5), ((5,), 1.0)]
+):
     x, d_y = 3 * normal(*shape, seed=120 + case), normal(*shape, seed=130 + case)
     gain = normal(shape[-1], seed=140 + case)
     label = f"layer_norm_backward, {len(shape)} axes: "
     got = layer_norm_backward(d_y, x, gain, eps)
-    for name, ours, theirs in zip(("d_x", "d_gain", "d_bias"), got, torch_backward(d_y, x, gain, eps), strict=True):
+    for name, ours, theirs in zip(
+        ("d_x", "d_gain", "d_bias"), got, torch_backward(d_y, x, gain, eps), strict=True
+    ):
         check_close(ours, theirs, label + name, 1e-7, 1e-9)
     check_close(got[0].sum(-1), torch.zeros_like(got[0][..., 0]), label + "sum of d_x", 0, 1e-9)
 single = layer_norm_backward(d_y.float(), x.float(), gain.float(), eps)[0]
@@ -804,6 +840,7 @@ def encoder_layer(
     Source: Vaswani et al. (2017), section 3.1, eq. 12.7, or its pre-norm variant, eq. 12.8.
     ``real`` is True where there is a word. Every row has one. Inputs are not modified.
     """
+
     ### BEGIN SOLUTION
     def normalise(z: Tensor, name: str) -> Tensor:
         return layer_norm(z, params[name]["gain"], params[name]["bias"])
@@ -819,23 +856,6 @@ def encoder_layer(
 
 
 # %% tags=["test", "id:encoder-layer-test", "points:10"]
-def torch_weights(params: Params) -> dict[str, Tensor]:
-    """Return the weights of a layer under the names of PyTorch's encoder and decoder layers."""
-    weights = {"linear1.weight": params["ff"]["W_1"].T, "linear1.bias": params["ff"]["b_1"]}
-    weights |= {"linear2.weight": params["ff"]["W_2"].T, "linear2.bias": params["ff"]["b_2"]}
-    for ours, theirs in (("self", "self_attn"), ("cross", "multihead_attn")):
-        if ours in params:
-            p = params[ours]
-            weights[f"{theirs}.in_proj_weight"] = torch.cat([p[f"W_{n}"].T for n in "qkv"])
-            weights[f"{theirs}.in_proj_bias"] = torch.cat([p[f"b_{n}"] for n in "qkv"])
-            weights[f"{theirs}.out_proj.weight"] = p["W_o"].T
-            weights[f"{theirs}.out_proj.bias"] = p["b_o"]
-    for name in ("norm1", "norm2", "norm3"):
-        if name in params:
-            weights |= {f"{name}.weight": params[name]["gain"], f"{name}.bias": params[name]["bias"]}
-    return weights
-
-
 def torch_encoder_layer(x, real, params, N, pre_norm):
     """Return the same from PyTorch's layer, whose padding mask is True where there is none."""
     width = params["ff"]["W_1"].shape[1]
@@ -862,7 +882,9 @@ check_close(
         "The residual connections are missing: add x.": 0 * x,
     },
 )
-check_close(encoder_layer(x, real, silent, 3, False), twice, "encoder_layer, worked case, post-norm")
+check_close(
+    encoder_layer(x, real, silent, 3, False), twice, "encoder_layer, worked case, post-norm"
+)
 given = {"x": x, "real": real, "params": params}
 before = copy_of(given)
 for pre_norm, kind in ((True, "pre-norm"), (False, "post-norm")):
@@ -945,6 +967,7 @@ def decoder_layer(
     Source: Vaswani et al. (2017), section 3.1, with the normalisation of eq. 12.9. ``real`` is
     True where the source has a word. Inputs are not modified.
     """
+
     ### BEGIN SOLUTION
     def normalise(z: Tensor, name: str) -> Tensor:
         return layer_norm(z, params[name]["gain"], params[name]["bias"])
@@ -1025,7 +1048,9 @@ check_close(
     "decoder_layer: later words must not change earlier outputs",
 )
 ### BEGIN HIDDEN TESTS
-for case, (B, T, S, D, F_, N) in enumerate([(3, 5, 2, 8, 3, 2), (1, 1, 4, 6, 10, 3), (2, 4, 4, 4, 6, 4)]):
+for case, (B, T, S, D, F_, N) in enumerate(
+    [(3, 5, 2, 8, 3, 2), (1, 1, 4, 6, 10, 3), (2, 4, 4, 4, 6, 4)]
+):
     params = layer_params(D, F_, seed=410 + 50 * case, decoder=True)
     y, memory = normal(B, T, D, seed=580 + case), normal(B, S, D, seed=590 + case)
     real = torch.arange(S, device=DEVICE) < integers([S - b % S for b in range(B)])[:, None]
@@ -1039,10 +1064,11 @@ for case, (B, T, S, D, F_, N) in enumerate([(3, 5, 2, 8, 3, 2), (1, 1, 4, 6, 10,
     got = decoder_layer(y, changed, real, params, N)
     check_close(got, expected.detach(), label + ", other numbers in the memory's padding", 1e-8)
     source = memory.clone().requires_grad_()
-    decoder_layer(y, source, real, params, N).square().sum().backward()
-    assert source.grad is not None and (source.grad[real] != 0).any(), (
-        "decoder_layer: no gradient arrives at the memory, so the encoder could not learn."
-    )
+    got = decoder_layer(y, source, real, params, N)
+    lost = "decoder_layer: no gradient arrives at the memory, so the encoder could not learn."
+    assert got.requires_grad, lost
+    got.square().sum().backward()
+    assert source.grad is not None and (source.grad[real] != 0).any(), lost
 ### END HIDDEN TESTS
 
 
@@ -1117,7 +1143,9 @@ check_close(
     torch_loss(logits, targets, 0.1, 0),
     "label_smoothed_loss: 5 words and 3 of padding",
     hints={
-        "The padding is counted: leave it out of sum and mean.": torch_loss(logits, targets, 0.1, -1),
+        "The padding is counted: leave it out of sum and mean.": torch_loss(
+            logits, targets, 0.1, -1
+        ),
         "The sum leaves the padding out, but the mean divides by all B T.": (
             torch_loss(logits, targets, 0.1, 0) * 5 / 8
         ),
@@ -1130,7 +1158,9 @@ check_close(
     },
 )
 ### BEGIN HIDDEN TESTS
-for case, (B, T, V, epsilon, pad) in enumerate([(3, 4, 7, 0.3, 0), (1, 5, 2, 0.0, 1), (2, 1, 9, 1.0, 3)]):
+for case, (B, T, V, epsilon, pad) in enumerate(
+    [(3, 4, 7, 0.3, 0), (1, 5, 2, 0.0, 1), (2, 1, 9, 1.0, 3)]
+):
     ours = {"logits": 3 * normal(B, T, V, seed=710 + case)}
     targets = torch.randint(V, (B, T), generator=torch.Generator().manual_seed(case)).to(DEVICE)
     targets[0, 0] = (pad + 1) % V
@@ -1191,7 +1221,9 @@ check_close(
     "warmup_learning_rate: a quarter through the warm-up",
     hints={"It takes the larger of the two terms, or falls from the start: min.": 2 * peak},
 )
-check_close(warmup_learning_rate(16000, 512, 4000), peak / 2, "warmup_learning_rate: 4 times as far")
+check_close(
+    warmup_learning_rate(16000, 512, 4000), peak / 2, "warmup_learning_rate: 4 times as far"
+)
 check_raises(ValueError, warmup_learning_rate, 0, 512, 4000, when="the step is 0")
 ### BEGIN HIDDEN TESTS
 for D, warmup in [(64, 10), (256, 1), (100, 77)]:
@@ -1261,6 +1293,7 @@ def cached_decode(
     Source: eqs. 12.9 and 12.12; the output equals the last row of ``decoder_layer`` on the whole
     prefix. ``real`` is True where the source has a word. Inputs are not modified.
     """
+
     ### BEGIN SOLUTION
     def split(z: Tensor) -> Tensor:
         return rearrange(z, "B T (N K) -> B N T K", N=N)
@@ -1288,9 +1321,9 @@ params = layer_params(D=6, F=5, seed=800, decoder=True)
 y, memory = normal(2, 4, 6, seed=801), normal(2, 3, 6, seed=802)
 real = booleans([[True] * 3, [True, False, False]])
 cache = start_cache(memory, params)
-whole = torch_decoder_layer(y, memory, real, params, 3)
-alone = torch.cat([torch_decoder_layer(y[:, t : t + 1], memory, real, params, 3) for t in range(4)], 1)
-padded = torch_decoder_layer(y, memory, torch.ones_like(real), params, 3)
+whole = decoder_layer(y, memory, real, params, 3)
+alone = torch.cat([decoder_layer(y[:, t : t + 1], memory, real, params, 3) for t in range(4)], 1)
+padded = decoder_layer(y, memory, torch.ones_like(real), params, 3)
 for t in range(4):
     given = {"y": y[:, t : t + 1], "cache": cache, "real": real, "params": params}
     before = copy_of(given)
@@ -1304,12 +1337,17 @@ for t in range(4):
         check_shape(grown[key], (2, t + 1, 6), f"cached_decode: cache[{key!r}]", axes="B T D")
     hints = {
         "The padding of the memory is attended to.": padded[:, t : t + 1],
-        "It sees only itself: attend to the keys of the cache and the new one.": alone[:, t : t + 1],
+        "It sees only itself: attend to the keys of the cache and the new one.": alone[
+            :, t : t + 1
+        ],
     }
     if t == 0:
         hints.popitem()
     check_close(
-        got, whole[:, t : t + 1], f"cached_decode: step {t} counted from 0, against the whole", hints=hints
+        got,
+        whole[:, t : t + 1],
+        f"cached_decode: step {t} counted from 0, against the whole",
+        hints=hints,
     )
     cache = grown
 z = layer_norm(y, **params["norm1"])
@@ -1322,12 +1360,27 @@ for name in "kv":
         f"cached_decode: cache[{name!r}] after four steps",
         hints={"The normalised vector is projected, eq. 12.12.": raw},
     )
+
+
 ### BEGIN HIDDEN TESTS
-for case, (B, T, S, D, F_, N) in enumerate([(3, 5, 2, 8, 3, 2), (1, 7, 4, 6, 10, 6), (2, 3, 1, 5, 6, 1)]):
+def by_torch(y, memory, real, params, N):
+    """Return the same from PyTorch's layer, whose masks are True where one may not attend."""
+    T, width = y.shape[1], params["ff"]["W_1"].shape[1]
+    layer = torch.nn.TransformerDecoderLayer(
+        y.shape[-1], N, width, dropout=0.0, batch_first=True, norm_first=True, dtype=y.dtype
+    ).to(y.device)
+    future = torch.ones(T, T, dtype=torch.bool, device=y.device).triu(1)
+    options = {"tgt_mask": future, "memory_key_padding_mask": ~real}
+    return torch.func.functional_call(layer, torch_weights(params), (y, memory), options)
+
+
+for case, (B, T, S, D, F_, N) in enumerate(
+    [(3, 5, 2, 8, 3, 2), (1, 7, 4, 6, 10, 6), (2, 3, 1, 5, 6, 1)]
+):
     params = layer_params(D, F_, seed=810 + 50 * case, decoder=True)
     y, memory = normal(B, T, D, seed=980 + case), normal(B, S, D, seed=990 + case)
     real = torch.arange(S, device=DEVICE) < integers([S - b % S for b in range(B)])[:, None]
-    cache, expected = start_cache(memory, params), torch_decoder_layer(y, memory, real, params, N)
+    cache, expected = start_cache(memory, params), by_torch(y, memory, real, params, N)
     kept, outputs = [], []
     for t in range(T):
         kept.append(cache)
@@ -1337,11 +1390,13 @@ for case, (B, T, S, D, F_, N) in enumerate([(3, 5, 2, 8, 3, 2), (1, 7, 4, 6, 10,
     check_close(torch.cat(outputs, dim=1), expected, label, 1e-8)
     other = cached_decode(y[:, :1] + 1.0, kept[2], real, params, N)[0]
     branch = torch.cat([y[:, :2], y[:, :1] + 1.0], dim=1)
-    again = torch_decoder_layer(branch, memory, real, params, N)[:, -1:]
+    again = by_torch(branch, memory, real, params, N)[:, -1:]
     check_close(other, again, "cached_decode: an old cache continued in another way", 1e-8)
 leaf = y[:, :1].clone().requires_grad_()
 got, cache = cached_decode(leaf, start_cache(memory, params), real, params, N)
-assert got.requires_grad and cache["k"].requires_grad, "cached_decode: is there .detach() on the way?"
+assert got.requires_grad and cache["k"].requires_grad, (
+    "cached_decode: is there .detach() on the way?"
+)
 ### END HIDDEN TESTS
 
 
@@ -1415,7 +1470,9 @@ with torch.no_grad():
 written = torch.cat(written, dim=1)
 for row in range(3):
     print(*source[row].tolist(), "→", *written[row].tolist())
-print(f"written backwards without a mistake: {(written == source.flip(1)).all(1).float().mean():.2f}")
+print(
+    f"written backwards without a mistake: {(written == source.flip(1)).all(1).float().mean():.2f}"
+)
 
 # %% [markdown]
 # ## 12 · In your own words
