@@ -27,6 +27,7 @@ COMMANDS = {
     "build": "autograder.build:build_command",
     "demo": "autograder.demo:demo_command",
     "doctor": "autograder.doctor:doctor_command",
+    "explain": "autograder.explain:explain_command",
     "export": "autograder.export:export_command",
     "grade": "autograder.grade:grade_command",
     "publish": "autograder.publish:publish_command",

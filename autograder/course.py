@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from autograder.errors import (
     BadConfig,
@@ -103,7 +103,7 @@ class Course:
         """Return the path of the gradebook. Raises NoGradebook, BadGradebook."""
         if not self.gradebook.is_file():
             raise NoGradebook(self.shown(self.gradebook))
-        self._query("select count(*) from assignment")
+        self.query("select count(*) from assignment")
         return self.gradebook
 
     def require_built(self, stem: str) -> Path:
@@ -115,14 +115,15 @@ class Course:
         """
         self.require_assignment(stem)
         self.require_gradebook()
-        if not self._query("select 1 from assignment where name = ?", stem):
+        if not self.query("select 1 from assignment where name = ?", stem):
             raise NotBuilt(stem, self.shown(self.gradebook))
         for notebook in (self.source_notebook(stem), self.release_notebook(stem)):
             if not notebook.is_file():
                 raise NotBuilt(stem, self.shown(notebook.parent))
         return self.source_notebook(stem)
 
-    def _query(self, sql: str, *values: str) -> list[tuple[object, ...]]:
+    def query(self, sql: str, *values: str) -> list[tuple[Any, ...]]:
+        """Return what the gradebook answers, read only. Raises BadGradebook."""
         try:
             connection = sqlite3.connect(f"{self.gradebook.as_uri()}?mode=ro", uri=True)
             try:

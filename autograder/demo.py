@@ -385,7 +385,7 @@ def demo_command(ctx: click.Context) -> None:
     places = {
         "marks": write_marks(course, STEM),
         "feedback": write_feedback(course, STEM),
-        "report": write_report(course, STEM),
+        "report": write_report(course, STEM, names=True),
     }
     for name, path in places.items():
         click.echo(f"{name:9} {course.shown(path)}")

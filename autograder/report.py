@@ -2,119 +2,96 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import statistics
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 from autograder.course import Course, find_course, write_atomically
+from autograder.story import ClassStory, StudentStory, gather
+
+BINS = 10
 
 
-@dataclass
-class ItemStory:
-    """How a class did on one test: how many passed, and what went wrong most often."""
-
-    grade_id: str
-    points: float
-    passed: int = 0
-    graded: int = 0
-    reasons: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def share(self) -> float:
-        """Return the share that passed, from 0 to 1."""
-        return self.passed / self.graded if self.graded else 0.0
+def histogram(shares: Sequence[float], bins: int = BINS) -> list[int]:
+    """Return how many of some shares (0 to 1) lie in each of ``bins`` equal parts."""
+    counts = Counter(min(bins - 1, int(share * bins + 1e-9)) for share in shares)
+    return [counts[i] for i in range(bins)]
 
 
-@dataclass
-class StudentStory:
-    """One student's marks and what was irregular about the submission."""
+def hide_names(story: ClassStory) -> None:
+    """Call the students by numbers that stay the same from report to report and say nothing."""
 
-    student: str
-    score: float
-    out_of: float
-    to_review: int
-    flags: list[str]
+    def disguise(student: StudentStory) -> str:
+        return hashlib.sha256(f"{story.stem} {student.mark.student}".encode()).hexdigest()
 
-
-def gather(course: Course, stem: str) -> tuple[list[ItemStory], list[StudentStory]]:
-    """Return the stories of an assignment's tests and students, from gradebook and notebooks."""
-    from nbgrader.api import Gradebook
-
-    items: dict[str, ItemStory] = {}
-    students: list[StudentStory] = []
-    with Gradebook(course.db_url) as gradebook:
-        for submission in gradebook.assignment_submissions(stem):
-            student = submission.student.id
-            path = course.folder("autograded", stem, student) / f"{stem}.ipynb"
-            if not path.is_file():
-                continue
-            note = _read_note(path, items)
-            students.append(
-                StudentStory(
-                    student,
-                    submission.score,
-                    submission.max_score,
-                    sum(g.needs_manual_grade for n in submission.notebooks for g in n.grades),
-                    list(note.get("flags", [])),
-                )
-            )
-    return list(items.values()), sorted(students, key=lambda s: s.student)
+    for number, student in enumerate(sorted(story.students, key=disguise), start=1):
+        student.shown = f"no. {number}"
 
 
-def _read_note(path: Path, items: dict[str, ItemStory]) -> dict:
-    """Count a graded notebook's verdicts into ``items`` and return the grader's note in it."""
-    import json
-
-    notebook = json.loads(path.read_text(encoding="utf-8"))
-    for cell in notebook["cells"]:
-        mark = cell["metadata"].get("nbgrader", {})
-        if not mark.get("grade") or mark.get("solution"):
-            continue
-        story = items.setdefault(
-            mark["grade_id"], ItemStory(mark["grade_id"], float(mark["points"]))
-        )
-        story.graded += 1
-        errors = [o for o in cell["outputs"] if o["output_type"] == "error"]
-        if errors:
-            message = errors[0]["evalue"].splitlines()
-            story.reasons[message[0] if message else errors[0]["ename"]] += 1
-        else:
-            story.passed += 1
-    return notebook["metadata"].get("autograder", {})
+def summary(story: ClassStory) -> dict[str, Any]:
+    """Return the numbers at the head of the page."""
+    shares = [student.share for student in story.students]
+    return {
+        "assignment": story.stem,
+        "submissions": len(story.students),
+        "missing": story.missing,
+        "median": round(100 * statistics.median(shares), 1) if shares else None,
+        "to_review": sum(s.mark.status == "to review" for s in story.students),
+        "flagged": sum(bool(s.flags) for s in story.students),
+        "late": sum(s.mark.late_seconds > 0 for s in story.students),
+        "compute_seconds": round(sum(s.seconds for s in story.students), 1),
+    }
 
 
-def histogram(students: list[StudentStory], bins: int = 10) -> list[int]:
-    """Return how many students reached each tenth of the points."""
-    counts = [0] * bins
-    for student in students:
-        share = student.score / student.out_of if student.out_of else 0.0
-        counts[min(bins - 1, int(share * bins))] += 1
-    return counts
+def lateness(seconds: float) -> str:
+    """Return how late something was, in words."""
+    if seconds <= 0:
+        return ""
+    days, hours = divmod(round(seconds / 3600, 1), 24)
+    return f"{days:.0f} d {hours:.0f} h" if days else f"{hours:g} h"
 
 
-def write_report(course: Course, stem: str) -> Path:
+def write_report(course: Course, stem: str, names: bool = False) -> Path:
     """Write the report page of an assignment and return its path."""
-    items, students = gather(course, stem)
+    story = gather(course, stem)
+    if not names:
+        hide_names(story)
     environment = Environment(
-        loader=PackageLoader("autograder", "templates"), autoescape=select_autoescape(default=True)
+        loader=PackageLoader("autograder", "templates"),
+        autoescape=select_autoescape(default=True),
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    counts = histogram(students)
+    counts = histogram([student.share for student in story.students])
     page = environment.get_template("report.html").render(
-        stem=stem, items=items, students=students, counts=counts, most=max([*counts, 1])
+        story=story,
+        numbers=summary(story),
+        counts=counts,
+        most=max([*counts, 1]),
+        lateness=lateness,
+        median=statistics.median,
     )
     path = course.classroom / "reports" / f"{stem}.html"
-    write_atomically(path, page)
+    write_atomically(path, page, mode=0o600)
     return path
 
 
 @click.command("report")
 @click.argument("stem", metavar="ASSIGNMENT")
+@click.option("--names", is_flag=True, help="Name the students; without it they are numbered.")
+@click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
 @click.pass_context
-def report_command(ctx: click.Context, stem: str) -> None:
-    """Write a page about an assignment: marks, hard items, common errors, flags.
+def report_command(ctx: click.Context, stem: str, names: bool, as_json: bool) -> None:
+    """Write a page about an assignment: marks, hard items, common errors, flags, late work.
+
+    The page is one file that opens from disk and asks for nothing from anywhere.
 
     \b
     Example:
@@ -122,4 +99,8 @@ def report_command(ctx: click.Context, stem: str) -> None:
     """
     course = find_course(ctx.obj)
     course.require_built(stem)
-    click.echo(course.shown(write_report(course, stem)))
+    path = write_report(course, stem, names)
+    if as_json:
+        click.echo(json.dumps(summary(gather(course, stem)) | {"file": str(path)}))
+    else:
+        click.echo(course.shown(path))

@@ -13,6 +13,7 @@ from click.testing import Result
 from nbgrader.api import Gradebook
 
 from autograder.course import Course
+from autograder.marks import read_marks
 
 # id, last name, first name, email, platform id, what became of the submission
 STUDENTS = (
@@ -198,3 +199,17 @@ def test_two_rows_for_one_student_get_one_mark(
     done = autograder("export", "mini", "--to", "canvas", "--sheet", str(path), "--out", str(out))
     assert "Lovelace again" in done.output
     assert table(out.read_bytes())[-1][6] == ""
+
+
+def test_marks_are_nbgraders_own_sums(marked: Course) -> None:
+    with Gradebook(marked.db_url) as book:
+        theirs = {s.student_id: s for s in book.assignment_submissions("mini")}
+        for mark in read_marks(marked, "mini"):
+            if mark.student in theirs:
+                submission = theirs[mark.student]
+                assert mark.points == submission.score
+                assert mark.penalty == submission.late_submission_penalty
+                assert mark.out_of == submission.max_score
+                assert mark.late_seconds == submission.total_seconds_late
+            else:
+                assert (mark.points, mark.status) == (None, "missing")
