@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from autograder.course import Course
 
+EPOCH = datetime(1970, 1, 1)
 STUDENTS = """
 select st.id, coalesce(st.last_name, ''), coalesce(st.first_name, ''), coalesce(st.email, ''),
-       coalesce(st.lms_user_id, ''), s.timestamp, coalesce(s.extension, a.duedate),
+       coalesce(st.lms_user_id, ''), s.timestamp, a.duedate, s.extension,
        s.id is not null, coalesce(sum(n.late_submission_penalty), 0)
 from student st
 join assignment a on a.name = ?
@@ -90,13 +91,12 @@ def read_marks(course: Course, stem: str) -> list[Mark]:
     (out_of,) = course.query(MAXIMUM, stem)[0]
     marks = []
     for row in course.query(STUDENTS, stem):
-        student, last, first, email, lms, stamp, due, there, penalty = row
+        student, last, first, email, lms, stamp, due, extension, there, penalty = row
         graded = tuple(items[student])
         waiting = course.folder("submitted", stem, student).is_dir()
         status = _status(graded) if there else "not graded" if waiting else "missing"
         points = sum(i.points or 0.0 for i in graded) if status in ("graded", "to review") else None
         handed_in = datetime.fromisoformat(stamp) if stamp else None
-        late = (handed_in - datetime.fromisoformat(due)).total_seconds() if handed_in and due else 0
         marks.append(
             Mark(
                 student=student,
@@ -109,12 +109,21 @@ def read_marks(course: Course, stem: str) -> list[Mark]:
                 score=None if points is None else max(0.0, points - penalty),
                 out_of=out_of,
                 handed_in=handed_in,
-                late_seconds=max(0.0, late),
+                late_seconds=_late(stamp, due, extension),
                 status=status,
                 items=graded,
             )
         )
     return marks
+
+
+def _late(stamp: str | None, due: str | None, extension: str | None) -> float:
+    """Return by how many seconds something came late; an extension is stored as time since 1970."""
+    if not stamp or not due:
+        return 0.0
+    longer = datetime.fromisoformat(extension) - EPOCH if extension else timedelta()
+    late = datetime.fromisoformat(stamp) - datetime.fromisoformat(due) - longer
+    return max(0.0, late.total_seconds())
 
 
 def _items(course: Course, stem: str) -> Iterator[tuple[str, Item]]:
