@@ -25,6 +25,7 @@ sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 # One line a command: its name and where the click command is.
 COMMANDS = {
     "build": "autograder.build:build_command",
+    "collect": "autograder.collect:collect_command",
     "demo": "autograder.demo:demo_command",
     "doctor": "autograder.doctor:doctor_command",
     "explain": "autograder.explain:explain_command",
