@@ -53,6 +53,7 @@
 
 # %% tags=["setup"]
 import math
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -74,6 +75,11 @@ def gru_step(x: Float[Tensor, "B D"], h: Float[Tensor, "B H"], gru: dict) -> Flo
     """Return the next state of a GRU in PyTorch's convention, weights for row vectors."""
     transposed = gru["W_x"].T.contiguous(), gru["W_h"].T.contiguous()
     return torch.gru_cell(x, h, *transposed, gru["b_x"], gru["b_h"])
+
+
+def sentence(text: str) -> Words:
+    """Return the words of a text."""
+    return text.split()
 
 
 def normal(*shape: int, seed: int) -> Tensor:
@@ -455,6 +461,22 @@ check_close(
         ),
     },
 )
+sources, targets = [[4, 3, 6, 5], [5, 6]], [[4, 5, EOS], [3, 5, 4, 3, EOS]]
+
+
+def by_steps(params, every_step, first, shift=1, zero=False):
+    """The loss, sentence by sentence; shift 0 hears what should be said."""
+    costs = []
+    for words_in, words in zip(sources, targets, strict=True):
+        c = encode(integers([words_in]), integers([len(words_in)]), params)
+        state, heard = (0 * c if zero else c), ([first, *words] if shift else words)
+        for before, word in zip(heard, words, strict=False):
+            extra = c if every_step else None
+            scores, state = decode_step(integers([before]), state, params, extra)
+            costs.append(-F.log_softmax(scores, dim=1)[0, word])
+    return torch.stack(costs).mean()
+
+
 for every_step in (False, True):
     params = init_params(V_x=7, V_y=6, D=3, H=4, every_step=every_step, seed=310)
     source, source_lengths = integers([[4, 3, 6, 5], [5, 6, 0, 0]]), integers([4, 2])
@@ -465,29 +487,16 @@ for every_step in (False, True):
     loss = teacher_forced_loss(source, source_lengths, target, target_lengths, params, every_step)
     check_unchanged(before, given, "teacher_forced_loss")
     check_shape(loss, (), "teacher_forced_loss")
-
-    def by_steps(first, shift, zero=False):
-        """The loss, sentence by sentence; shift 0 hears what should be said."""
-        costs = []
-        for row, words in enumerate([[4, 5, EOS], [3, 5, 4, 3, EOS]]):
-            c = encode(source[row : row + 1], source_lengths[row : row + 1], params)
-            state, heard = (0 * c if zero else c), ([first, *words] if shift else words)
-            for before, word in zip(heard, words, strict=False):
-                extra = c if every_step else None
-                scores, state = decode_step(integers([before]), state, params, extra)
-                costs.append(-F.log_softmax(scores, dim=1)[0, word])
-        return torch.stack(costs).mean()
-
     label = f"teacher_forced_loss, every_step={every_step}"
     check_close(
         loss,
-        by_steps(BOS, 1),
+        by_steps(params, every_step, BOS),
         f"{label}: two sentences, step by step",
         hints={
-            "The decoder hears at step t what it should say at step t.": by_steps(BOS, 0),
-            "The first word heard is BOS, not PAD.": by_steps(PAD, 1),
-            "The first word heard is BOS, not EOS.": by_steps(EOS, 1),
-            "The decoder starts from zero; s_0 is the context.": by_steps(BOS, 1, zero=True),
+            "The decoder hears at step t what it should say at step t.": by_steps(params, every_step, BOS, shift=0),
+            "The first word heard is BOS, not PAD.": by_steps(params, every_step, PAD),
+            "The first word heard is BOS, not EOS.": by_steps(params, every_step, EOS),
+            "The decoder starts from zero; s_0 is the context.": by_steps(params, every_step, BOS, zero=True),
         },
     )
     junk = integers([[4, 5, EOS, 3, 5], [3, 5, 4, 3, EOS]])
@@ -823,10 +832,10 @@ def modified_precision(
     if len(hypotheses) != len(references):
         raise ValueError(f"{len(hypotheses)} hypotheses, {len(references)} lists of references")
 
-    def count(sentence):
+    def count(words):
         counts = {}
-        for i in range(len(sentence) - n + 1):
-            gram = tuple(sentence[i : i + n])
+        for i in range(len(words) - n + 1):
+            gram = tuple(words[i : i + n])
             counts[gram] = counts.get(gram, 0) + 1
         return counts
 
@@ -841,8 +850,8 @@ def modified_precision(
 
 
 # %% tags=["test", "id:modified-precision-test", "points:12"]
-the, cat = ["the"] * 7, "the cat is on the mat".split()
-there = "there is a cat on the mat".split()
+the, cat = ["the"] * 7, sentence("the cat is on the mat")
+there = sentence("there is a cat on the mat")
 
 
 def check_pair(got, expected, label, hints):
@@ -862,8 +871,8 @@ got = modified_precision([the], [[cat, there]], 1)
 check_pair(got, (2, 7), "modified_precision, worked number, n = 1", wrongs)
 got = modified_precision([the], [[cat, there]], 2)
 check_pair(got, (0, 6), "modified_precision, worked number, n = 2", {(0, 7): "7 words, 6 pairs."})
-corpus = ["a b a b a".split(), "c a".split(), "d".split()]
-truths = [["a b a".split(), "b a b".split()], ["c a d".split()], ["e".split(), "d".split()]]
+corpus = [sentence("a b a b a"), sentence("c a"), sentence("d")]
+truths = [[sentence("a b a"), sentence("b a b")], [sentence("c a d")], [sentence("e"), sentence("d")]]
 before = copy_of([[list(s) for s in corpus], [[list(r) for r in rs] for rs in truths]])
 expected = [(7, 8), (3, 5), (2, 3), (0, 2)]
 for n, pair in enumerate(expected, start=1):
@@ -1028,7 +1037,7 @@ def corpus_bleu(
 
 
 # %% tags=["test", "id:corpus-bleu-test", "points:8"]
-red, mat = "the cat is on the red mat".split(), "the cat is on the mat".split()
+red, mat = sentence("the cat is on the red mat"), sentence("the cat is on the mat")
 p = [6 / 7, 4 / 6, 3 / 5, 2 / 4]
 check_close(
     corpus_bleu([red], [[mat]]),
@@ -1041,7 +1050,7 @@ check_close(
         "It stops at n = 3; eq. 9.7 goes to 4.": 100 * math.prod(p[:3]) ** (1 / 3),
     },
 )
-one, two = "a b c d e f".split(), "g h i j".split()
+one, two = sentence("a b c d e f"), sentence("g h i j")
 check_close(
     corpus_bleu([one, two[:2]], [[one], [two]]),
     100 * math.exp(1 - 10 / 8),
@@ -1140,7 +1149,7 @@ def accuracy_by_length(
     ### BEGIN SOLUTION
     right = [h in alternatives for h, alternatives in zip(hypotheses, references, strict=True)]
     shares = {}
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         inside = [ok for ok, length in zip(right, lengths, strict=True) if low <= length < high]
         if inside:
             shares[low] = sum(inside) / len(inside)
