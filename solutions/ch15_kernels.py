@@ -50,6 +50,7 @@
 
 # %% tags=["setup"]
 import math
+import os
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -64,6 +65,8 @@ from unrolled.device import device
 
 torch.set_num_threads(1)
 DEVICE = device()
+if DEVICE.type == "cpu":
+    os.environ["TRITON_INTERPRET"] = "1"  # read once, when something imports Triton (part 10)
 Params = dict[str, Tensor]
 PRODUCTS = ("mm", "addmm", "bmm", "baddbmm", "mv", "addmv", "dot")
 
@@ -983,7 +986,7 @@ print(f"one query against 4096 keys:   {arithmetic_intensity(1, 64, 4096):6.2f}"
 #
 # *Medium, 30 minutes, about 12 lines, no points.*
 #
-# The next cell imports Triton if it is installed, with its interpreter where there is no GPU.
+# The next cell imports Triton if it is installed; where there is no GPU, its interpreter runs your kernel (the first cell of the notebook chose it).
 # `jit` is `triton.jit`; where Triton is absent it does nothing.
 #
 # Write a kernel in which one program handles one row: load it, subtract its maximum, exponentiate, divide by the sum, store.
@@ -993,11 +996,8 @@ print(f"one query against 4096 keys:   {arithmetic_intensity(1, 64, 4096):6.2f}"
 # If you leave the challenge out, its test fails and costs nothing.
 
 # %% tags=["setup"]
-import os
 from types import SimpleNamespace
 
-if DEVICE.type == "cpu":
-    os.environ["TRITON_INTERPRET"] = "1"  # read when Triton is imported
 try:
     import triton
     import triton.language as tl
