@@ -21,7 +21,8 @@ def explorer(numbers: dict) -> str:
 
 
 def test_arrays_and_tensors_become_short_numbers() -> None:
-    shown = explorer({"a": np.array([1 / 3, np.inf]), "b": torch.tensor([[1, 2]]), "c": [True, None]})
+    given = {"a": np.array([1 / 3, np.inf]), "b": torch.tensor([[1, 2]]), "c": [True, None]}
+    shown = explorer(given)
     assert numbers_of(shown) == {"a": [0.3333, None], "b": [[1, 2]], "c": [True, None]}
 
 
