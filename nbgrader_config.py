@@ -56,3 +56,7 @@ c.Autograde.autograde_preprocessors = [
     "nbgrader.preprocessors.AssignLatePenalties",
     "nbgrader.preprocessors.CheckCellMetadata",
 ]
+
+# Late work costs nothing until a policy says what; autograder/late.py explains it. For example
+#   c.Autograder.late = {"*": {"percent": 10, "per": "day", "grace_minutes": 15, "at_most": 50}}
+c.AssignLatePenalties.plugin_class = "autograder.preprocessors.LatePlugin"

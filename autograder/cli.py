@@ -31,6 +31,7 @@ COMMANDS = {
     "explain": "autograder.explain:explain_command",
     "export": "autograder.export:export_command",
     "grade": "autograder.grade:grade_command",
+    "late": "autograder.late:late_command",
     "publish": "autograder.publish:publish_command",
     "report": "autograder.report:report_command",
 }

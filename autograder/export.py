@@ -130,9 +130,13 @@ def export_command(
     """
     if to != "csv" and len(stems) > 1:
         raise click.UsageError(f"--to {to} fills in one assignment at a time")
+    from autograder.late import refresh
+
     course = find_course(ctx.obj)
     for stem in stems:
         course.require_built(stem)
+        for change in refresh(course, stem):
+            click.echo(f"{stem}, {change.student}: late penalty is now {change.after:g}", err=True)
     data, filled = export(course, stems, to, sheet, column)
     name = stems[0] if len(stems) == 1 else "marks"
     ending = ".csv" if to == "csv" else f"-{to}.csv"

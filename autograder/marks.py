@@ -109,7 +109,7 @@ def read_marks(course: Course, stem: str) -> list[Mark]:
                 score=None if points is None else max(0.0, points - penalty),
                 out_of=out_of,
                 handed_in=handed_in,
-                late_seconds=_late(stamp, due, extension),
+                late_seconds=seconds_late(stamp, due, extension),
                 status=status,
                 items=graded,
             )
@@ -117,7 +117,7 @@ def read_marks(course: Course, stem: str) -> list[Mark]:
     return marks
 
 
-def _late(stamp: str | None, due: str | None, extension: str | None) -> float:
+def seconds_late(stamp: str | None, due: str | None, extension: str | None) -> float:
     """Return by how many seconds something came late; an extension is stored as time since 1970."""
     if not stamp or not due:
         return 0.0

@@ -13,6 +13,7 @@ from typing import Any
 import nbformat
 from nbconvert.exporters import NotebookExporter
 from nbgrader.converters.base import NbGraderException
+from nbgrader.plugins import LateSubmissionPlugin
 from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_grade
 
@@ -21,7 +22,9 @@ from autograder.assignment import Assignment, load
 from autograder.course import Course, find_course
 from autograder.errors import AutograderError
 from autograder.handin import read_submission
+from autograder.late import Policies
 from autograder.limits import limits_for
+from autograder.marks import MAXIMUM
 from autograder.rebuild import rebuild
 from autograder.results import NOTE, Result, Store, as_notebook, grade_submission, key_of, note_on
 
@@ -109,3 +112,22 @@ def examined(course: Course, task: Assignment, data: bytes) -> Result:
     if not result.trusted:
         raise NbGraderException("the grader failed; no mark was recorded: see the log")
     return result
+
+
+class LatePlugin(LateSubmissionPlugin):
+    """What nbgrader asks for a late penalty; without a policy of the course it decides itself."""
+
+    def late_submission_penalty(
+        self, student_id: str, score: float, total_seconds_late: float
+    ) -> float | None:
+        """Return the points to take off, or None."""
+        course = getattr(self.parent, "course", None) or find_course()
+        stem = self.parent.assignment_id
+        (out_of,) = course.query(MAXIMUM, stem)[0]
+        found = Policies(course).penalty(stem, student_id, score, out_of, total_seconds_late)
+        if found is not None:
+            return found
+        decided: float | None = super().late_submission_penalty(
+            student_id, score, total_seconds_late
+        )
+        return decided

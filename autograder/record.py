@@ -93,6 +93,7 @@ class Recorder:
         config.Application.log_level = "ERROR"
         self.course, self.stem = course, stem
         self.late = AssignLatePenalties(parent=None, config=config)
+        self.late.assignment_id, self.late.course = stem, course  # what a late policy asks for
         self.late.init_plugin()
         self.gradebook = Gradebook(course.db_url, CourseDirectory(config=config).course_id)
 
