@@ -246,6 +246,15 @@ def test_sentences_are_no_longer_than_asked():
     assert max(max(len(p.source), len(p.target)) for p in short) == 9
 
 
+def test_sentences_have_as_many_clauses_as_asked():
+    """Two clauses are joined once, three twice; in every one the verb agrees with its subject."""
+    for clauses in (1, 2, 3):
+        for pair in translation_pairs(100, np.random.default_rng(2), longest=60, clauses=clauses):
+            joined = sum(word in ("and", "but") for word in pair.source)
+            assert joined == clauses - 1 == sum(word in ("et", "mais") for word in pair.target)
+            assert alignment_matrix(pair).any(1).all()
+
+
 def test_vocabularies_are_complete_and_have_no_word_twice():
     """Every word of the pairs has an index, every index but the special ones is used."""
     for vocabulary, side in ((ENGLISH, "source"), (FRENCH, "target")):

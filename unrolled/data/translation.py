@@ -109,28 +109,34 @@ class Pair:
 
 
 def translation_pairs(
-    count: int, rng: Generator, exclude: Iterable[Pair] = (), longest: int = 24
+    count: int,
+    rng: Generator,
+    exclude: Iterable[Pair] = (),
+    longest: int = 24,
+    clauses: int | None = None,
 ) -> list[Pair]:
     """Return ``count`` different pairs, none of which has the English sentence of an excluded one.
 
-    No sentence has more than ``longest`` words in either language.
+    No sentence has more than ``longest`` words in either language. ``clauses`` is how many each
+    has; without it most have one and some two.
     """
     seen = {pair.source for pair in exclude}
     pairs: list[Pair] = []
     while len(pairs) < count:
-        pair = translation_pair(rng)
+        pair = translation_pair(rng, clauses)
         if pair.source not in seen and max(len(pair.source), len(pair.target)) <= longest:
             seen.add(pair.source)
             pairs.append(pair)
     return pairs
 
 
-def translation_pair(rng: Generator) -> Pair:
-    """Return a random sentence of one or two clauses, in English and French."""
+def translation_pair(rng: Generator, clauses: int | None = None) -> Pair:
+    """Return a random sentence in English and French, of so many clauses, or of one or two."""
     english: Words = []
     french: French = []
     _clause(english, french, rng)
-    if rng.random() < 0.25:
+    more = int(rng.random() < 0.25) if clauses is None else clauses - 1
+    for _ in range(more):
         word, translated = _pick((("and", "et"), ("but", "mais")), rng)
         french.append((translated, (len(english),)))
         english.append(word)
