@@ -1338,13 +1338,13 @@ for update in range(101):
 pairs = dates.dates(300, np.random.default_rng(1))
 with torch.no_grad():
     targets, s, h, mask = read(pairs)
-    tokens, written, looks = targets[:, 0], [], []
+    tokens, answers, rows = targets[:, 0], [], []
     for _ in range(10):
         logits, s, weights = attention_decoder_step(tokens, s, h, mask, decoder)
         tokens = logits.argmax(dim=-1)
-        written.append(tokens)
-        looks.append(weights)
-written, looks = torch.stack(written, dim=1), torch.stack(looks, dim=1)
+        answers.append(tokens)
+        rows.append(weights)
+written, looks = torch.stack(answers, dim=1), torch.stack(rows, dim=1)
 right = (written == targets[:, 1:11]).all(dim=1)
 gold = torch.from_numpy(dates.gold(pairs)).to(DEVICE)
 places, accuracy = alignment(looks, gold)
