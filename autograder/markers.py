@@ -64,20 +64,25 @@ def parse_source(text: str, path: Path) -> Source:
     Raises:
         MarkerProblems: everything that is wrong in it.
     """
+    source, problems = inspect_source(text, path)
+    if problems:
+        raise MarkerProblems(problems)
+    return source
+
+
+def inspect_source(text: str, path: Path) -> tuple[Source, list[Problem]]:
+    """Return what can be read of an exercise source, and everything that is wrong in it."""
     from autograder.rules import check_source  # rules need the classes that this module fills
 
     if not text.strip():
         mend = "Start it with a prose cell (# %% [markdown]) and a setup cell"
-        raise MarkerProblems([Problem(path, 1, "-", "the file is empty", mend)])
+        return Source(path, ()), [Problem(path, 1, "-", "the file is empty", mend)]
     preface, chunks = _split(text)
     problems = _check_preface(preface, path)
     counts: Counter[str] = Counter()
-    cells = [_read_cell(chunk, path, counts, problems) for chunk in chunks]
-    source = Source(path, tuple(cells))
+    source = Source(path, tuple(_read_cell(chunk, path, counts, problems) for chunk in chunks))
     problems += check_source(source)
-    if problems:
-        raise MarkerProblems(sorted(problems, key=lambda problem: problem.line))
-    return source
+    return source, sorted(problems, key=lambda problem: problem.line)
 
 
 def _split(text: str) -> tuple[str, list[_Chunk]]:
