@@ -18,18 +18,18 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from nbclient import NotebookClient
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
-from nbformat.v4 import new_code_cell, new_notebook, new_output
+from nbformat.v4 import new_notebook, new_output
 
 from autograder import launcher
 from autograder.assignment import Assignment, Item
 from autograder.candidate_names import SERVE
-from autograder.client import QuickToNotice
+from autograder.client import Client
 from autograder.examiner import Verdict, plain_codec
 from autograder.limits import Limits
-from autograder.outputs import CappedOutputs
+from autograder.outputs import Kept
 from autograder.provisioner import CandidateProvisioner, kernel_manager
+from autograder.rebuild import new_cell
 from autograder.wire import Channel
 
 
@@ -42,10 +42,6 @@ class Outcome:
     seconds: float = 0.0
 
 
-class Client(QuickToNotice, CappedOutputs, NotebookClient):
-    """nbclient with capped outputs, which leaves the decision about errors to the grader."""
-
-
 class Session:
     """Runs one notebook against one assignment."""
 
@@ -54,6 +50,7 @@ class Session:
         self.items = {item.grade_id: item for item in assignment.items}
         self.outcome = Outcome()
         self.ran: list[nbformat.NotebookNode] = []  # what a fresh candidate must run again
+        self.kept = Kept()
         self.restarts = 0
         self.stopped = False  # whether something had to be stopped because its time was up
         self.client: Client | None = None
@@ -84,8 +81,9 @@ class Session:
         work.mkdir()
         manager = kernel_manager(folder)
         self.client = Client(
-            new_notebook(cells=[new_code_cell()]),
+            new_notebook(),
             km=manager,
+            record_timing=False,
             allow_errors=True,
             interrupt_on_timeout=True,
             startup_timeout=60,
@@ -93,6 +91,7 @@ class Session:
             store_widget_state=False,
             shutdown_kernel="immediate",
         )
+        self.client.kept = self.kept
         warm = launcher.wanted(item.source for item in self.assignment.items)
         quota = self.limits.quota
         await self.client.async_start_new_kernel(cwd=str(work), quota=quota, warm=warm)
@@ -174,7 +173,7 @@ class Session:
         assert self.client is not None
         self.client.timeout = max(1, int(seconds))
         started = time.monotonic()
-        task = asyncio.ensure_future(self.client.async_execute_cell(cell, 0))
+        task = asyncio.ensure_future(self.client.execute_next(cell))
         done, _ = await asyncio.wait([task], timeout=seconds + self.limits.grace_seconds)
         try:
             if not done:
@@ -229,7 +228,7 @@ class Session:
         await self._start()
         again, self.ran = self.ran, []
         for cell in again:
-            await self._run_students_cell(new_code_cell(cell.source))
+            await self._run_students_cell(new_cell("code", cell.source))
         return await self._both_run()
 
     # Tests
@@ -290,9 +289,9 @@ class Session:
     async def _serve(self, seconds: float) -> str:
         """Have the candidate answer calls; return what the student's code printed meanwhile."""
         assert self.client is not None
-        cell = new_code_cell(SERVE)
+        cell = new_cell("code", SERVE)
         self.client.timeout = round(seconds + 3 * self.limits.grace_seconds + 5)
-        await self.client.async_execute_cell(cell, 0)
+        await self.client.execute_next(cell)
         return "".join(o.text for o in cell.outputs if o.output_type == "stream")
 
     async def _end_serving(self, serving: asyncio.Future, asking: asyncio.Future) -> None:
