@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import importlib
-import sys
 import traceback
 from pathlib import Path
 from typing import Any
@@ -18,10 +17,6 @@ import click
 from autograder.course import require_python
 from autograder.errors import AutograderError, CannotWrite
 
-# jsonschema (under nbformat) compiles a grammar of web addresses at import, half of the start-up
-# time of every command. Nothing here checks web addresses, and jsonschema does without it.
-sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
-
 # One line a command: its name and where the click command is.
 COMMANDS = {
     "build": "autograder.build:build_command",
@@ -30,8 +25,10 @@ COMMANDS = {
     "doctor": "autograder.doctor:doctor_command",
     "explain": "autograder.explain:explain_command",
     "export": "autograder.export:export_command",
+    "feedback": "autograder.feedback:feedback_command",
     "grade": "autograder.grade:grade_command",
     "late": "autograder.late:late_command",
+    "lint": "autograder.lint:lint_command",
     "publish": "autograder.publish:publish_command",
     "report": "autograder.report:report_command",
 }

@@ -369,8 +369,9 @@ def demo_command(ctx: click.Context) -> None:
         autograder demo
     """
     from autograder.build import build_assignment, read_sources
+    from autograder.export import write_marks
+    from autograder.feedback import write_feedback
     from autograder.grade import grade_class
-    from autograder.handout import write_feedback, write_marks
     from autograder.report import write_report
     from autograder.show import show_table, with_progress
 
@@ -382,9 +383,10 @@ def demo_command(ctx: click.Context) -> None:
     rows = list(with_progress(grade_class(course, STEM, students), len(students)))
     show_table(rows, STEM)
     wrong = [r.student for r, s in _paired(rows) if r.score != s.marks]
+    write_feedback(course, STEM)
     places = {
         "marks": write_marks(course, STEM),
-        "feedback": write_feedback(course, STEM),
+        "feedback": course.classroom / "feedback",
         "report": write_report(course, STEM, names=True),
     }
     for name, path in places.items():

@@ -62,6 +62,13 @@ def as_csv(marks: dict[str, list[Mark]]) -> bytes:
     return out.getvalue().encode("utf-8-sig")
 
 
+def write_marks(course: Course, stem: str) -> Path:
+    """Write one assignment's table where the command writes it and return the file's path."""
+    path = course.classroom / "marks" / f"{stem}.csv"
+    write_atomically(path, as_csv({stem: read_marks(course, stem)}), mode=0o600)
+    return path
+
+
 def export(
     course: Course, stems: tuple[str, ...], to: str, sheet: Path | None, column: str | None
 ) -> tuple[bytes, Filled | None]:
