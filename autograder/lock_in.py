@@ -74,6 +74,11 @@ def prepare() -> None:
         _home = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
 
 
+def needed() -> list[int]:
+    """Return the descriptors without which nothing can be spawned."""
+    return [] if _home is None else [_home]
+
+
 def spawn(body: Callable[[], Any], quota: Quota, folder: str, keep: list[int]) -> Child:
     """Run ``body`` in a new process, locked in, and return that process; `prepare` comes before.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -19,14 +19,15 @@ from concurrent.futures import (
 )
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import islice
-from multiprocessing import get_context, parent_process
+from itertools import chain, islice
+from multiprocessing import get_all_start_methods, get_context, parent_process
 
-from autograder import syscalls
+from autograder import launcher, syscalls
 from autograder.assignment import Assignment
 from autograder.errors import AutograderError
 from autograder.limits import Limits
 from autograder.results import Result, grade_submission
+from autograder.sandbox import WITHOUT
 
 TRIES = 3  # of a job whose worker died under it: twice by chance is possible, three times is not
 JOBS_PER_PROCESS = 200  # then a fresh one takes over, so that no leak of a library grows for long
@@ -67,24 +68,30 @@ def do(job: Job) -> Result:
 
 
 @contextmanager
-def local_pool(workers: int) -> Iterator[Executor]:
-    """Give an executor on this machine's cores."""
+def local_pool(workers: int, warm: Sequence[str] = ()) -> Iterator[Executor]:
+    """Give an executor on this machine's cores, whose processes share one warm process."""
+    process = launcher.current()  # it gets warm while the pool starts
+    context = get_context("forkserver" if "forkserver" in get_all_start_methods() else "spawn")
+    context.set_forkserver_preload(["autograder.results"])
     with ProcessPoolExecutor(
         workers,
-        mp_context=get_context("spawn"),
-        initializer=end_with_grader,
+        mp_context=context,
+        initializer=begin,
+        initargs=(os.environ.get(WITHOUT, ""), process.share(warm)),
         max_tasks_per_child=JOBS_PER_PROCESS,
     ) as executor:
         yield executor
 
 
-def end_with_grader() -> None:
-    """Have the kernel end this process when the grader is killed, and with it all it forked."""
+def begin(without: str, warm_process: str) -> None:
+    """In a process of the pool: end when the grader is killed, and take over what it was told."""
     if syscalls.LINUX:
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
     parent = parent_process()
     if parent is not None and not parent.is_alive():
         os._exit(1)  # it was killed while this process started
+    os.environ[WITHOUT] = without
+    launcher.borrow(warm_process)
 
 
 @contextmanager
@@ -118,9 +125,14 @@ def run(
     """
     count = workers or os.cpu_count() or 1
     waiting = iter(jobs)
+    first = next(waiting, None)
+    if first is None:
+        return
+    waiting = chain([first], waiting)
+    warm = launcher.wanted(item.source for item in first.assignment.items)
     again: list[tuple[Job, int]] = []
     while True:
-        pool = cluster_pool(scheduler) if scheduler else local_pool(count)
+        pool = cluster_pool(scheduler) if scheduler else local_pool(count, warm)
         try:
             with pool as executor:
                 window = 64 if scheduler else 2 * count

@@ -25,7 +25,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from autograder import lock_in
+from autograder import lock_in, syscalls
 from autograder.errors import AutograderError
 from autograder.sandbox import Quota
 
@@ -145,6 +145,8 @@ class Zygote:
         self.control = control
         self.selector = selectors.DefaultSelector()
         self.children: set[Child] = set()
+        self.copies: set[int] = set()  # warm processes forked from this one, for other graders
+        self.listener: socket.socket | None = None
 
     def serve(self) -> None:
         """Serve requests, signals and ends."""
@@ -162,6 +164,8 @@ class Zygote:
                         return
                 elif isinstance(key.data, Child):
                     self.attend(key.data)
+                elif key.data is self.listener:
+                    self.copy()
                 else:
                     with contextlib.suppress(BlockingIOError):
                         os.read(ended, 65536)
@@ -176,8 +180,11 @@ class Zygote:
             return False
         session = socket.socket(fileno=descriptors[0])
         request, keep = json.loads(packet), descriptors[1:]
-        quota = Quota(**request["quota"])
         warm_up(request["warm"])
+        if request["role"] == "share":
+            self.share(session, keep)
+            return True
+        quota = Quota(**request["quota"])
         try:
             body = functools.partial(become, request["role"], request["arguments"], keep)
             process = lock_in.spawn(body, quota, request["folder"], keep)
@@ -193,6 +200,28 @@ class Zygote:
             os.close(descriptor)
         return True
 
+    def share(self, session: socket.socket, descriptors: list[int]) -> None:
+        """From now on fork a copy of this process for everyone who connects to a socket."""
+        self.listener = socket.socket(fileno=descriptors[0])
+        self.selector.register(self.listener, selectors.EVENT_READ, self.listener)
+        _tell(session, pid=os.getpid())
+        session.close()
+
+    def copy(self) -> None:
+        """Fork a copy that serves one connection until it closes."""
+        assert self.listener is not None
+        connection, _ = self.listener.accept()
+        if pid := os.fork():
+            self.copies.add(pid)
+            connection.close()
+            return
+        with contextlib.suppress(BaseException):
+            signal.set_wakeup_fd(-1)
+            syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
+            lock_in.keep_only([connection.fileno(), *lock_in.needed()])
+            serve(connection)
+        os._exit(0)
+
     def attend(self, child: Child) -> None:
         """Pass on a signal, or end a session whose client is gone."""
         message = b""
@@ -205,6 +234,9 @@ class Zygote:
 
     def reap(self) -> None:
         """End the sessions of children that ended; their trees are gone with them."""
+        for pid in list(self.copies):
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                self.copies.discard(pid)
         for child in list(self.children):
             if child.process.ended():
                 self.finish(child)
@@ -239,6 +271,16 @@ def become(role: str, arguments: dict[str, Any], descriptors: list[int]) -> None
         examiner.main(control=descriptors[0], wire=descriptors[1])
 
 
+def serve(control: socket.socket) -> None:
+    """Serve a control socket until it closes, and leave nothing behind."""
+    zygote = Zygote(control)
+    try:
+        zygote.serve()
+    finally:
+        for child in zygote.children:
+            lock_in.end(child.process)
+
+
 def main() -> None:
     """Warm up, say so, and serve on the descriptor named on the command line."""
     control = socket.socket(fileno=int(sys.argv[1]))
@@ -249,12 +291,7 @@ def main() -> None:
         control.send(b"ready")
     except OSError:
         return  # the grader is gone already
-    zygote = Zygote(control)
-    try:
-        zygote.serve()
-    finally:
-        for child in zygote.children:
-            lock_in.end(child.process)
+    serve(control)
 
 
 if __name__ == "__main__":

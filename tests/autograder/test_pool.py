@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -79,10 +80,10 @@ def test_jobs_are_read_as_they_are_needed(assignment: Assignment) -> None:
 def test_a_worker_that_dies_loses_nothing(assignment: Assignment) -> None:
     results = run(jobs(assignment, 6), workers=2)
     first = next(results)
-    children = subprocess.run(
-        ["pgrep", "-P", str(os.getpid()), "-f", "spawn_main"], capture_output=True, text=True
-    ).stdout.split()
-    os.kill(int(children[0]), signal.SIGKILL)
+    server = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+    command = ["pgrep", "-P", str(server)]
+    workers = subprocess.run(command, capture_output=True, text=True).stdout.split()
+    os.kill(int(workers[0]), signal.SIGKILL)
     found = outcome(results)
     found[first[0].student] = ["passed", "error"]
     assert found == expected(6)

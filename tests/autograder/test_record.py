@@ -41,7 +41,7 @@ def pool_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
             future.set_result(function(*args, **kwargs))
             return future
 
-    monkeypatch.setattr(pool, "local_pool", lambda workers: nullcontext(Here()))
+    monkeypatch.setattr(pool, "local_pool", lambda workers, warm=(): nullcontext(Here()))
 
 
 @pytest.fixture
