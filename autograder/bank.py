@@ -44,21 +44,32 @@ class Answer:
     kind: str  # wrong or right
     title: str
     source: str
+    line: int = 1  # of its header
+
+    @property
+    def last(self) -> int:
+        return self.line + self.source.count("\n") + 1
 
 
 def read_bank(path: Path) -> tuple[Answer, ...]:
     """Return the answers in a bank file; none when there is no such file."""
     import jupytext
 
-    answers = []
-    for cell in jupytext.read(path, fmt="py:percent").cells if path.is_file() else []:
-        tags = cell["metadata"].get("tags", [])
-        id_ = next((tag[3:] for tag in tags if tag.startswith("id:")), "")
-        kind = next((tag for tag in tags if tag in KINDS), "")
-        if tags:
-            title = cell["metadata"].get("title", "")
-            answers.append(Answer(path.stem, id_, kind, title, cell["source"]))
-    return tuple(answers)
+    if not path.is_file():
+        return ()
+    text = path.read_text("utf8")
+    heads = [
+        n for n, line in enumerate(text.split("\n"), 1) if "tags=[" in line and line[:4] == "# %%"
+    ]
+    cells = [c for c in jupytext.reads(text, fmt="py:percent").cells if c["metadata"].get("tags")]
+    return tuple(_answer(path.stem, cell, line) for cell, line in zip(cells, heads, strict=True))
+
+
+def _answer(stem: str, cell: dict[str, Any], line: int) -> Answer:
+    tags = cell["metadata"]["tags"]
+    id_ = next((tag[3:] for tag in tags if tag.startswith("id:")), "")
+    kind = next((tag for tag in tags if tag in KINDS), "")
+    return Answer(stem, id_, kind, cell["metadata"].get("title", ""), cell["source"], line)
 
 
 def failures(source: Source, exercise: str, answer: str) -> Raised:
@@ -79,30 +90,43 @@ def failures(source: Source, exercise: str, answer: str) -> Raised:
         return {c.grade_id: _outcome(source, c, names) for c in source.tests_of(exercise)}
 
 
-def complaint(source: Source, answer: Answer) -> str:
-    """Return what is wrong with an answer's results, or "" when its tests treat it as they should.
+@dataclass(frozen=True)
+class Judged:
+    """What its tests make of an answer: which of them fail, and what is wrong with that, if any."""
+
+    failed: frozenset[str]
+    complaint: str = ""
+
+
+def judge(source: Source, answer: Answer) -> Judged:
+    """Run an answer and say whether its tests treat it as they should.
 
     A right answer passes. A wrong one fails a test of its own function or never returns, and the
     error is one that a student can read: a check's message, or an error of the student's own code.
     """
+    tests = frozenset(test.grade_id for test in source.tests_of(answer.id))
     try:
         errors = {k: e for k, e in failures(source, answer.id, answer.source).items() if e}
     except TooSlow as error:
-        return "" if answer.kind == "wrong" else str(error)
+        return Judged(tests, "" if answer.kind == "wrong" else str(error))
     except Exception as error:
-        return f"its cell does not run: {error!r}"
+        return Judged(tests, f"its cell does not run: {error!r}")
+    failed = frozenset(errors)
     if answer.kind == "right":
-        return "; ".join(f"{test} fails: {error!r}" for test, error in errors.items())
+        return Judged(failed, "; ".join(f"{test} fails: {e!r}" for test, e in errors.items()))
     if not errors:
-        return "no test of its function fails"
-    for test, error in errors.items():
-        if isinstance(error, NotImplementedError | NameError | SyntaxError):
-            return f"it is not an answer ({test}: {error!r})"
-        if isinstance(error, AssertionError) and not str(error):
-            return f"{test} fails without a message"
-        if not isinstance(error, AssertionError) and not came_from(error, source, answer.id):
-            return f"{test} stumbles over it: {error!r}"
-    return ""
+        return Judged(failed, "no test of its function fails")
+    unfair = (_unfair(source, answer, test, error) for test, error in errors.items())
+    return Judged(failed, next(filter(None, unfair), ""))
+
+
+def _unfair(source: Source, answer: Answer, test: str, error: BaseException) -> str:
+    """Return why a student could not learn from how a test failed, or ""."""
+    if isinstance(error, NotImplementedError | NameError | SyntaxError):
+        return f"it is not an answer ({test}: {error!r})"
+    if isinstance(error, AssertionError):
+        return "" if str(error) else f"{test} fails without a message"
+    return "" if came_from(error, source, answer.id) else f"{test} stumbles over it: {error!r}"
 
 
 def came_from(error: BaseException, source: Source, exercise: str) -> bool:

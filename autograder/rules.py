@@ -116,6 +116,11 @@ def _defines(code: str) -> bool:
     return any(not isinstance(n, ast.Import | ast.ImportFrom | ast.Expr | ast.Raise) for n in body)
 
 
+def is_python(cell: Cell) -> bool:
+    """Return whether a cell's code, if it has any, can be read."""
+    return cell.cell_type != "code" or _syntax_error(cell.source) is None
+
+
 def _syntax_error(code: str) -> SyntaxError | None:
     try:
         with warnings.catch_warnings():

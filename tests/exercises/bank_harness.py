@@ -62,4 +62,4 @@ def failures(stem: str, exercise: str, answer: str) -> banks.Raised:
 
 def complaint(answer: Answer) -> str:
     """Return what is wrong with an answer's results, or ""."""
-    return banks.complaint(source(answer.stem), answer)
+    return banks.judge(source(answer.stem), answer).complaint
