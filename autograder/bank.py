@@ -26,7 +26,7 @@ from autograder.source import Cell, Source
 
 FOLDER = Path("tests/exercises")  # below the course's root
 KINDS = {"wrong": 3, "right": 1}  # how many answers of each kind a function needs
-SECONDS = 20  # for one answer; a right one takes well under two
+SECONDS = 20  # of computing for one answer, however busy the machine; a right one takes under two
 
 Raised = dict[str, BaseException | None]  # what each test raised, by its id
 
@@ -137,18 +137,18 @@ def came_from(error: BaseException, source: Source, exercise: str) -> bool:
 
 @contextmanager
 def limit(seconds: float) -> Iterator[None]:
-    """Raise ``TooSlow`` in the block when it takes longer."""
+    """Raise ``TooSlow`` in the block when it computes for longer."""
 
     def stop(signum: int, frame: FrameType | None) -> None:
-        raise TooSlow(f"the answer and its tests took more than {seconds} s")
+        raise TooSlow(f"the answer and its tests computed for more than {seconds} s")
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def _outcome(source: Source, cell: Cell, names: dict[str, Any]) -> BaseException | None:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import partial
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import click
 
 from autograder.bank import FOLDER, KINDS, Answer, judge, read_bank
 from autograder.course import Course, find_course
+from autograder.errors import AutograderError
 from autograder.lint_rules import Finding, about, check_exercise
 from autograder.markers import inspect_source
 from autograder.rules import is_python
@@ -23,6 +28,20 @@ from autograder.source import Source
 ACCEPTED = re.compile(r"#\s*lint:\s*([a-z, -]+?)\s+because\s+\w")
 
 Tick = Callable[[], None]
+
+
+class LintEnded(AutograderError):  # noqa: N818 (its name says what is wrong)
+    """The process that ran an exercise's known answers did not come to an end."""
+
+    @property
+    def what(self) -> str:
+        """One line: what failed, and where."""
+        return f"{self.args[0]}: the process that ran its known answers ended before they did"
+
+    @property
+    def next_step(self) -> str:
+        """One line: what the person can do about it."""
+        return "see what it printed above, and run the tests/exercises of it with pytest"
 
 
 def lint(course: Course, stem: str, bank: bool = False, tick: Tick = lambda: None) -> list[Finding]:
@@ -119,8 +138,35 @@ def _findings(course: Course, stems: Sequence[str], bank: bool) -> list[Finding]
 
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("answers", total=_steps(course, stems))
-        tick = partial(progress.advance, task)
-        return [finding for stem in stems for finding in lint(course, stem, True, tick)]
+        look = partial(_apart, course, tick=partial(progress.advance, task))
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            return [finding for found in pool.map(look, stems) for finding in found]
+
+
+def _apart(course: Course, stem: str, tick: Tick) -> list[Finding]:
+    """Lint an assignment with its bank in a process of its own, as a student's kernel is.
+
+    So no exercise meets what another one imported or set, a number type or an interpreter.
+    """
+    spawn = get_context("spawn")
+    here, there = spawn.Pipe(duplex=False)
+    process = spawn.Process(target=_send, args=(course, stem, there))
+    process.start()
+    there.close()
+    try:
+        while not isinstance(message := here.recv(), list):
+            tick()
+        return message
+    except EOFError:
+        raise LintEnded(stem) from None
+    finally:
+        process.join()
+
+
+def _send(course: Course, stem: str, pipe: Connection) -> None:
+    """Send None for every answer that was run, and the findings in the end."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the others run at the same time
+    pipe.send(lint(course, stem, bank=True, tick=lambda: pipe.send(None)))
 
 
 @click.command("lint")
