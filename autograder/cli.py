@@ -29,6 +29,7 @@ COMMANDS = {
     "grade": "autograder.grade:grade_command",
     "late": "autograder.late:late_command",
     "lint": "autograder.lint:lint_command",
+    "new": "autograder.new:new_command",
     "publish": "autograder.publish:publish_command",
     "report": "autograder.report:report_command",
 }
