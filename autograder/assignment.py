@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 from dataclasses import dataclass
@@ -9,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from autograder.errors import AutograderError
-from autograder.examiner import needed_names
 
 
 class UnreadableAssignmentError(AutograderError):
@@ -105,3 +105,15 @@ def _role(cell_type: str, metadata: dict[str, Any]) -> str:
     if cell_type != "code":
         return "prose"
     return "setup" if metadata["grade_id"].startswith("setup") else "demo"
+
+
+def needed_names(source: str) -> tuple[list[str], list[str]]:
+    """Return the functions and classes, and the other names, that a solution cell defines."""
+    functions, values = [], []
+    for node in ast.parse(source).body:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            functions.append(node.name)
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            values += [target.id for target in targets if isinstance(target, ast.Name)]
+    return functions, values

@@ -130,6 +130,11 @@ async def _received(channel: KernelChannel) -> bool:
 class Client(CappedOutputs, NotebookClient):
     """nbclient with capped outputs, which leaves the decision about errors to the grader."""
 
+    seconds = 30.0  # that the next cell may take
+
+    def _get_timeout(self, cell: nbformat.NotebookNode | None) -> Any:
+        return self.seconds
+
     async def execute_next(self, cell: nbformat.NotebookNode) -> None:
         """Run a cell after those that ran before, whose displays it may still change."""
         self.nb.cells.append(cell)

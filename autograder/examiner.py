@@ -7,52 +7,24 @@ message; the text of hidden tests stays here.
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import io
+import json
 import linecache
 import socket
 import sys
 import time
 import traceback
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
-from autograder.remote import Endpoint, RemoteObject, StudentTimeoutError
-from autograder.wire import Channel, Codec, Ref, WireError
+from autograder.remote import Endpoint, RemoteObject
+from autograder.remote_errors import OtherSideGone, TimeIsUp, describe
+from autograder.spoil import moves_on, spoil
+from autograder.verdicts import MAX_TEXT, Verdict
+from autograder.wire import Channel, WireError
 
 HIDDEN_BEGIN, HIDDEN_END = "### BEGIN HIDDEN TESTS", "### END HIDDEN TESTS"
-MAX_MESSAGE = 4000
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What became of one test cell.
-
-    ``status`` is one of passed, failed (a check said no), error (the student's code raised),
-    timeout, memory, killed, and grader-error, which is never the student's fault.
-    """
-
-    status: str
-    message: str = ""
-    error: str = ""  # the exception's name
-    student_traceback: str = ""
-    hidden: bool = False  # the check that said no is one the student cannot see
-    line: int = 0  # of the visible check that said no
-    printed: str = ""
-    seconds: float = 0.0
-    checks: int = 0  # calls of the student's functions that were answered
-    flags: list[str] = field(default_factory=list)
-
-
-def refuse(*_: Any) -> Ref:
-    """Refuse to send what is not data between grader and examiner."""
-    raise WireError("only data crosses here")
-
-
-def plain_codec() -> Codec:
-    """Return a codec for data alone."""
-    return Codec(refuse, refuse)
 
 
 def hidden_lines(source: str) -> set[int]:
@@ -68,23 +40,44 @@ def hidden_lines(source: str) -> set[int]:
     return found
 
 
-class CountingEndpoint(Endpoint):
-    """An endpoint that counts the student's answers: a test that asked nothing proved nothing."""
+class ExaminerEndpoint(Endpoint):
+    """The examiner's side: notes what the student's side was asked and what it claims."""
 
-    answers = 0
+    answers = 0  # of the student's side: a test that asked nothing proved nothing
+    claims = 0  # that an argument was changed in place
+    heeded = True  # whether such a claim is made visible to the test
 
     def request(self, *message: Any) -> Any:
         """Send a request and count it."""
         self.answers += 1
         return super().request(*message)
 
+    def described(self, error: BaseException) -> dict[str, Any]:
+        """Return what the student's side may know of an exception in a test's callback.
+
+        That is its type and its author's words: never the test's lines, nor values in a message.
+        """
+        told = describe(error) | {"traceback": "", "message": ""}
+        if isinstance(error, AssertionError):
+            told["message"] = author_message(str(error))
+        return told
+
+    def changed_in_place(self, value: Any) -> None:
+        """Show the test that an argument changed, but not to what."""
+        if moves_on(value):
+            spoil(value)
+            return
+        self.claims += 1
+        if self.heeded:
+            spoil(value)
+
 
 class Examiner:
-    """Runs setup and test cells against one candidate."""
+    """Runs the instructor's cells; what the student defined is bound to proxies."""
 
     def __init__(self, wire: socket.socket) -> None:
         self.channel = Channel(wire)
-        self.endpoint = CountingEndpoint(self.channel)
+        self.endpoint = ExaminerEndpoint(self.channel)
         self.names: dict[str, Any] = {"__name__": "__main__"}
         self.values: list[str] = []
 
@@ -99,11 +92,27 @@ class Examiner:
         self.values += values
 
     def test(self, grade_id: str, source: str) -> Verdict:
-        """Return the verdict on one test cell."""
+        """Return the verdict on one test cell.
+
+        That an argument was changed in place is only the student's side's word. A test that
+        passes with it has to pass without it, too.
+        """
+        self.endpoint.claims = 0
+        verdict = self._run(grade_id, source)
+        if verdict.status == "passed" and self.endpoint.claims:
+            self.endpoint.heeded = False
+            try:
+                return self._run(grade_id, source)
+            finally:
+                self.endpoint.heeded = True
+        return verdict
+
+    def _run(self, grade_id: str, source: str) -> Verdict:
         filename = f"<test {grade_id}>"
         linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
         printed = io.StringIO()
         self.endpoint.answers = 0
+        self.endpoint.forget()
         self.channel.drain()
         started = time.monotonic()
         outcome: dict[str, Any] = {"status": "passed"}
@@ -116,7 +125,7 @@ class Examiner:
             outcome = explain(error, filename, hidden_lines(source))
         return Verdict(
             **outcome,
-            printed=printed.getvalue()[:MAX_MESSAGE].encode("utf-8", "replace").decode(),
+            printed=printed.getvalue()[:MAX_TEXT].encode("utf-8", "replace").decode(),
             seconds=time.monotonic() - started,
             checks=self.endpoint.answers,
         )
@@ -137,16 +146,16 @@ def explain(error: BaseException, filename: str, hidden: set[int]) -> dict[str, 
     line = lines[-1] if lines else 0
     outcome: dict[str, Any] = {"error": type(error).__name__, "hidden": line in hidden}
     outcome["line"] = 0 if outcome["hidden"] else line
-    if isinstance(error, StudentTimeoutError):
+    if isinstance(error, TimeIsUp):
         return outcome | {"status": "timeout", "message": "Your code did not finish in time."}
-    if isinstance(error, (EOFError, ConnectionError)):
+    if isinstance(error, OtherSideGone):
         return outcome | {"status": "killed", "message": "Your code ended the process it ran in."}
     if hasattr(error, "student_traceback"):
         memory = isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error)
         return outcome | {
             "status": "memory" if memory else "error",
             "error": error.student_name,  # type: ignore[attr-defined]
-            "message": str(error)[:MAX_MESSAGE] or ("Your code ran out of memory." * memory),
+            "message": str(error)[:MAX_TEXT] or ("Your code ran out of memory." * memory),
             "student_traceback": error.student_traceback,
         }
     if isinstance(error, WireError):
@@ -157,7 +166,7 @@ def explain(error: BaseException, filename: str, hidden: set[int]) -> dict[str, 
         message = author_message(message) if outcome["hidden"] else message
     elif outcome["hidden"]:
         message = "A hidden check could not use what your function returned: is its type right?"
-    message = message[:MAX_MESSAGE].encode("utf-8", "replace").decode()  # half characters
+    message = message[:MAX_TEXT].encode("utf-8", "replace").decode()  # half characters
     return outcome | {"status": "failed", "message": message}
 
 
@@ -170,30 +179,18 @@ def author_message(message: str) -> str:
     return "\n".join(kept).strip() or "A hidden check says no."
 
 
-def needed_names(source: str) -> tuple[list[str], list[str]]:
-    """Return the functions and classes, and the other names, that a solution cell defines."""
-    functions, values = [], []
-    for node in ast.parse(source).body:
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            functions.append(node.name)
-        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            values += [target.id for target in targets if isinstance(target, ast.Name)]
-    return functions, values
-
-
 def main(control: int, wire: int) -> None:
     """Answer the grader's requests until it closes the connection."""
-    channel, codec = Channel(socket.socket(fileno=control)), plain_codec()
+    channel = Channel(socket.socket(fileno=control))
     examiner = Examiner(socket.socket(fileno=wire))
     while True:
         try:
-            verb, *arguments = codec.decode(channel.receive())
+            verb, *arguments = json.loads(channel.receive())
         except EOFError:
             sys.exit(0)
         try:
             result = getattr(examiner, verb)(*arguments)
-            answer = ["ok", asdict(result) if isinstance(result, Verdict) else result]
+            answer = ["ok", asdict(result) if isinstance(result, Verdict) else None]
         except Exception as error:
             answer = ["failed", f"{type(error).__name__}: {error}"]
-        channel.send(codec.encode(answer))
+        channel.send(json.dumps(answer).encode())

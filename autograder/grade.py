@@ -189,6 +189,9 @@ def log_row(course: Course, stem: str, row: Row, result: Result) -> None:
         "submission": result.submission,
         "key": result.key,
         "verdicts": result.verdicts,
+        "computing": result.computing,
+        "memory_mib": result.memory_mib,
+        "limits": result.limits,
         "versions": result.versions,
     }
     with path.open("a", encoding="utf-8") as file:

@@ -17,7 +17,7 @@ from dataclasses import asdict
 from typing import Any
 
 from autograder.errors import AutograderError
-from autograder.sandbox import WITHOUT, Quota, SandboxIncomplete
+from autograder.sandbox import WITHOUT, Quota, SandboxIncomplete, Usage
 
 # One thread per process: the pool uses the cores; numpy's own threads would only fight over them.
 ENVIRONMENT = {
@@ -34,6 +34,7 @@ ENVIRONMENT = {
 }
 KEPT = ("PATH", "UNROLLED_DEVICE", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH", WITHOUT)
 START_SECONDS = 60
+ANSWER_SECONDS = 5
 # What torch imports at first use, which costs every forked process a second or two: where an
 # assignment's text has the word, the warm process imports it once.
 WARM_FOR = {
@@ -64,6 +65,9 @@ def _font_cache() -> str:
     return os.environ.get("MPLCONFIGDIR") or os.path.join(home, "matplotlib")
 
 
+ASK_USAGE = 0  # where signals have their numbers
+
+
 class Session:
     """One forked process; it and all it started die when the session is closed."""
 
@@ -71,6 +75,7 @@ class Session:
         self.stream = stream
         self.exit: int | None = None
         self.reason = ""  # the limit it was killed for: memory or processes
+        self.used = Usage()
         self._buffer = b""
         answer = self._message(timeout=START_SECONDS)
         if "failed" in answer:
@@ -89,13 +94,25 @@ class Session:
 
     def poll(self) -> int | None:
         """Return the exit status, or None while the process runs."""
-        if self.exit is None and select.select([self.stream], [], [], 0)[0]:
+        if self.exit is None and (self._buffer or select.select([self.stream], [], [], 0)[0]):
             try:
-                message = self._message(timeout=0)
-                self.exit, self.reason = message["exit"], message["reason"]
+                self._note(self._message(timeout=0))
             except (WarmProcessError, OSError):
                 self.exit = -signal.SIGKILL
         return self.exit
+
+    def usage(self) -> Usage:
+        """Return what the process and all it started use, or used at the end."""
+        if self.poll() is None:
+            self.signal(ASK_USAGE)
+            with contextlib.suppress(WarmProcessError, OSError):
+                self._note(self._message(timeout=ANSWER_SECONDS))
+        return self.used
+
+    def _note(self, message: dict[str, Any]) -> None:
+        self.used = Usage(**message["usage"])
+        if "exit" in message:
+            self.exit, self.reason = message["exit"], message["reason"]
 
     def signal(self, number: int) -> None:
         """Send a signal to the process and its group."""

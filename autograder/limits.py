@@ -15,10 +15,11 @@ class Limits:
 
     cell_seconds: float = 30  # one cell of the student's
     test_seconds: float = 30  # one test cell
-    again_seconds: float = 5  # a cell or test after one was stopped: what hangs, hangs again
+    again_seconds: float = 5  # one after another was stopped, before all others had their turn
     notebook_seconds: float = 300  # everything
     grace_seconds: float = 2  # between asking the student's code to stop and killing it
-    restarts: int = 2  # of a candidate that died, so that one bad function costs one item
+    restarts: int = 20  # of a candidate that died, so that one bad function costs one item
+    leftover: int = 8  # threads and processes that may go on after a call, for the next one's sake
     memory_mib: int = 2048  # of all the student's processes together, beyond the imports
     processes: int = 64  # and threads; an idle kernel has eight
     disk_mib: int = 64  # of files, which are kept in memory

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import resource
 import signal
 import socket
 import sys
@@ -19,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from autograder import landlock, rootfs, seccomp, syscalls
+from autograder import landlock, rlimits, rootfs, seccomp, syscalls
 from autograder.sandbox import Quota, SandboxIncomplete, dispensable
 
 NAMESPACES = {
@@ -42,12 +41,14 @@ class Child:
     pid: int
     proc: int | None = None
     status: int | None = None  # how it ended, once it has
+    seconds: float = 0.0  # of computing, by it and what it started, once it has ended
 
-    def ended(self) -> bool:
-        """Return whether the process has ended."""
+    def ended(self, wait: bool = False) -> bool:
+        """Return whether the process has ended; ``wait`` for that."""
         if self.status is None:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            self.status = status if pid else None
+            pid, status, used = os.wait4(self.pid, 0 if wait else os.WNOHANG)
+            if pid:
+                self.status, self.seconds = status, used.ru_utime + used.ru_stime
         return self.status is not None
 
 
@@ -135,10 +136,11 @@ def end(child: Child) -> int:
         os.killpg(child.pid, signal.SIGKILL)
     if child.status is None:
         os.kill(child.pid, signal.SIGKILL)
-        _, child.status = os.waitpid(child.pid, 0)  # comes back when its namespace is empty
+        child.ended(wait=True)  # comes back when its namespace is empty
     if child.proc is not None:
         os.close(child.proc)
         child.proc = None
+    assert child.status is not None
     return os.waitstatus_to_exitcode(child.status)
 
 
@@ -210,8 +212,10 @@ class _Layers:
             owner = NOBODY if self.root else None
             self.apply("mount", lambda: rootfs.build(self.quota.disk, owner))
         private = rootfs.PRIVATE if self.has("mount") else self.folder
-        self.apply("limits", lambda: set_limits(self.quota))
+        self.apply("limits", lambda: rlimits.set_limits(self.quota))
         self.apply("user", lambda: lose_rights(self.root, self.has("mount")))
+        alone = self.has("user")
+        self.apply("limits", lambda: rlimits.limit_processes(self.quota.processes, alone))
         self.apply("no-new-privs", lambda: syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1))
         self.apply("landlock", lambda: landlock.restrict(rootfs.rules(private)))
         set_environment(private)
@@ -242,9 +246,7 @@ def own_user_namespace() -> None:
 
 
 def lose_rights(root: bool, readable: bool) -> None:
-    """Stop being root, and give up every capability.
-
-    Processes are counted for each user and user namespace, so this makes one more of those.
+    """Stop being root, and give up every capability, in a user namespace of its own.
 
     Args:
         root: whether this process is root.
@@ -265,29 +267,6 @@ def die_with_the_grader() -> None:
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
     syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
     seccomp.restrict()
-
-
-def set_limits(quota: Quota) -> None:
-    """Limit memory, processes, files and computing time of this process and its children."""
-    limits = {
-        resource.RLIMIT_CORE: 0,
-        resource.RLIMIT_NOFILE: quota.files,
-        resource.RLIMIT_FSIZE: quota.disk,
-        resource.RLIMIT_CPU: quota.seconds,
-        resource.RLIMIT_NPROC: quota.processes,
-        resource.RLIMIT_DATA: _data_now() + quota.memory,
-    }
-    for kind, most in limits.items():
-        _, hard = resource.getrlimit(kind)
-        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(kind, (most, most))
-
-
-def _data_now() -> int:
-    """Return the bytes of private writable memory that this process has already."""
-    with contextlib.suppress(OSError), open("/proc/self/statm") as file:
-        return int(file.read().split()[5]) * resource.getpagesize()
-    return 0
 
 
 def set_environment(private: str) -> None:

@@ -15,7 +15,7 @@ from jupyter_client.provisioning import KernelProvisionerBase
 
 from autograder import launcher
 from autograder.client import CandidateClient
-from autograder.sandbox import Quota
+from autograder.sandbox import Quota, Usage
 
 KERNEL_NAME = "autograder-candidate"
 CHANNELS = ("shell_port", "iopub_port", "stdin_port", "control_port")
@@ -76,7 +76,7 @@ class CandidateProvisioner(KernelProvisionerBase):
         while await self.poll() is None:
             await asyncio.sleep(0.002)
         status = await self.poll()
-        self._close()
+        self.close()
         return status
 
     async def send_signal(self, signum: int) -> None:
@@ -96,9 +96,14 @@ class CandidateProvisioner(KernelProvisionerBase):
 
     async def cleanup(self, restart: bool = False) -> None:
         """Close what is left open."""
-        self._close()
+        self.close()
 
-    def _close(self) -> None:
+    def usage(self) -> Usage:
+        """Return what the kernel and all it started use, or used at the end."""
+        return self.session.usage() if self.session is not None else Usage()
+
+    def close(self) -> None:
+        """Have the kernel and all it started killed, without waiting for it."""
         for resource in (self.session, self.wire):
             if resource is not None:
                 resource.close()

@@ -8,32 +8,14 @@ nothing else.
 
 from __future__ import annotations
 
-import builtins
 import sys
-import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from autograder.remote_errors import OtherSideGone, describe, rebuilt
 from autograder.wire import Channel, Codec, Ref, WireError
 
-MAX_TEXT = 4000  # characters of an error message or traceback that cross
 YOURS = "yours"  # the kind of a reference to an object of the receiver's own
-# Exceptions that keep their type on the way; others arrive as their nearest ancestor of these.
-KNOWN_ERRORS = {
-    name: kind
-    for name, kind in vars(builtins).items()
-    if isinstance(kind, type)
-    and issubclass(kind, Exception)
-    and not issubclass(kind, (UnicodeError, StopIteration, StopAsyncIteration, ExceptionGroup))
-}
-
-
-class RemoteError(Exception):
-    """What the student's code raised, when it is not a built-in exception."""
-
-
-class StudentTimeoutError(Exception):
-    """The student's code was stopped because its time was up."""
 
 
 class RemoteObject:
@@ -87,7 +69,7 @@ class Endpoint:
     def __init__(self, channel: Channel, names: dict[str, Any] | None = None) -> None:
         self.channel = channel
         self.names = names
-        self.codec = Codec(self._export, self._resolve)
+        self.codec = Codec(self._export, self._resolve, gradients=names is not None)
         self.objects: dict[int, Any] = {}
         self.calls: dict[int, Any] = {}  # calls whose gradient may be asked for
         self.run: Callable[..., Any] = lambda function, args, kwargs: function(*args, **kwargs)
@@ -105,27 +87,44 @@ class Endpoint:
 
     def plain_call(self, target: int | str, args: tuple, kwargs: dict[str, Any]) -> Any:
         """Return what the other side's function returns, as data."""
-        result, changed = self.request("call", target, list(args), kwargs)
-        if self.names is None:
-            for key in changed:
-                spoil(kwargs[key] if isinstance(key, str) else args[key])
-        return result
+        return self.ask_call(target, args, kwargs)
+
+    def ask_call(self, target: int | str, args: tuple, kwargs: dict[str, Any], *more: Any) -> Any:
+        """Ask for a call and return its result, after taking in which arguments it changed."""
+        answer = self.request("call", target, list(args), kwargs, *more)
+        if not isinstance(answer, list) or len(answer) != 2 or not isinstance(answer[1], list):
+            raise WireError("not the answer to a call")
+        for key in answer[1]:
+            self.changed_in_place(kwargs[key] if isinstance(key, str) else args[key])
+        return answer[0]
+
+    def changed_in_place(self, value: Any) -> None:
+        """Take in that the other side says it changed an argument; only the examiner does."""
 
     def request(self, *message: Any) -> Any:
-        """Send a request and return its answer, serving the other side's calls meanwhile."""
-        self.channel.send(self.codec.encode(["ask", *message]))
-        while True:
-            answer = self.codec.decode(self.channel.receive())
-            if not isinstance(answer, list) or not answer:
-                raise WireError("not a message")
-            if answer[0] == "ask":
-                self.serve_one(answer[1:])
-            elif answer[0] == "value":
-                return answer[1]
-            elif answer[0] == "raise":
-                raise _rebuild_error(answer[1])
-            else:
-                raise WireError("not a message")
+        """Send a request and return its answer, serving the other side's calls meanwhile.
+
+        Raises:
+            OtherSideGone: it will not answer any more.
+        """
+        data = self.codec.encode(["ask", *message])
+        try:
+            self.channel.send(data)
+            while True:
+                answer = self.codec.decode(self.channel.receive())
+                if not isinstance(answer, list) or len(answer) < 2:
+                    raise WireError("not a message")
+                if answer[0] == "ask":
+                    self.serve_one(answer[1:])
+                elif answer[0] == "value":
+                    return answer[1]
+                elif answer[0] == "raise":
+                    break
+                else:
+                    raise WireError("not a message")
+        except (EOFError, OSError) as error:
+            raise OtherSideGone(str(error)) from None
+        raise rebuilt(answer[1])
 
     # Answering the other side
 
@@ -148,9 +147,15 @@ class Endpoint:
             data = self.codec.encode(answer)
             if len(data) > self.channel.limit:
                 raise WireError(f"the result is {len(data) / 2**20:.0f} MiB, too large to return")
-        except (Exception, KeyboardInterrupt, SystemExit, RecursionError) as error:
-            data = self.codec.encode(["raise", describe(error)])
+        except OtherSideGone:
+            raise
+        except BaseException as error:  # an exit, an interruption, or one of the student's own
+            data = self.codec.encode(["raise", self.described(error)])
         self.channel.send(data)
+
+    def described(self, error: BaseException) -> dict[str, Any]:
+        """Return what the other side may know of an exception."""
+        return describe(error)
 
     def _answer(self, verb: str, target: Any, *rest: Any) -> Any:
         if verb == "call":
@@ -198,6 +203,11 @@ class Endpoint:
         pairs = [*enumerate(args), *kwargs.items()]
         return {key: self.codec.encode(value) for key, value in pairs}
 
+    def forget(self) -> None:
+        """Let go of what was passed and called so far: from here on nobody may ask for it."""
+        self.objects.clear()
+        self.calls.clear()
+
     # Objects that stay where they are
 
     def _find(self, target: Any) -> Any:
@@ -229,81 +239,3 @@ def _kind_of(value: Any) -> str:
     if isinstance(value, type):
         return "class"
     return "function" if callable(value) and hasattr(value, "__name__") else "object"
-
-
-def describe(error: BaseException) -> dict[str, Any]:
-    """Return an exception as data: its built-in ancestry, message and the student's traceback."""
-    if isinstance(error, KeyboardInterrupt):
-        return {"types": ["Interrupted"], "name": "Interrupted", "message": "", "traceback": ""}
-    if isinstance(error, MemoryError):
-        traceback.clear_frames(error.__traceback__)  # lets go of what filled the memory
-    types = [kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "builtins"]
-    try:
-        message = str(error)
-    except Exception:
-        message = ""
-    story = traceback.TracebackException.from_exception(error, limit=20)
-    story.stack = traceback.StackSummary.from_list(
-        [frame for frame in story.stack if "/autograder/" not in frame.filename]
-    )
-    return {
-        "types": [whole(name) for name in types],
-        "name": whole(type(error).__name__[:100]),
-        "message": whole(message[:MAX_TEXT]),
-        "traceback": whole("".join(story.format(chain=False))[-MAX_TEXT:]),
-    }
-
-
-def whole(text: str) -> str:
-    """Return a text with what is not a whole character (half of a surrogate pair) written out."""
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
-def _rebuild_error(fields: dict[str, Any]) -> Exception:
-    """Return the exception that a description stands for, of a built-in type or RemoteError."""
-    if not isinstance(fields, dict) or not isinstance(fields.get("types"), list):
-        raise WireError("not an error")
-    message = str(fields.get("message", ""))[:MAX_TEXT]
-    name = str(fields.get("name", "Exception"))[:100]
-    if fields["types"][:1] == ["Interrupted"]:
-        error: Exception = StudentTimeoutError()
-    else:
-        kind = next((KNOWN_ERRORS[t] for t in fields["types"] if t in KNOWN_ERRORS), None)
-        if kind is None or kind is Exception:
-            error = RemoteError(f"{name}: {message}")
-        else:
-            error = kind(message)
-    error.student_traceback = str(fields.get("traceback", ""))[:MAX_TEXT]  # type: ignore[attr-defined]
-    error.student_name = name  # type: ignore[attr-defined]
-    return error
-
-
-def spoil(value: Any) -> None:
-    """Make visible that a function changed its argument in place, without believing the change.
-
-    The test sees other numbers than it passed, but not numbers the student's side chose.
-    """
-    import numpy as np
-
-    noise = np.random.default_rng()
-    if isinstance(value, np.ndarray) and value.size:
-        if value.dtype.kind in "fc":
-            value[...] = np.asarray(noise.normal(size=value.shape), dtype=value.dtype)
-        elif value.dtype.kind in "iu":
-            value += noise.integers(1, 8, value.shape).astype(value.dtype)
-        elif value.dtype.kind == "b":
-            value[...] = ~value
-    elif isinstance(value, np.random.Generator):
-        value.bit_generator.state = value.bit_generator.jumped().state  # type: ignore[attr-defined]
-    elif isinstance(value, list):
-        value[:] = ["changed in place"]
-    elif isinstance(value, dict):
-        for item in value.values():
-            spoil(item)
-        value["changed in place"] = True
-    elif isinstance(value, set):
-        value.add("changed in place")
-    elif "torch" in sys.modules:
-        from autograder import remote_torch
-
-        remote_torch.spoil(value)

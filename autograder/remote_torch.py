@@ -73,13 +73,7 @@ def call(endpoint: Endpoint, target: int | str, args: tuple, kwargs: dict[str, A
     state: dict[str, Any] = {"endpoint": endpoint, "number": number}
 
     def invoke() -> None:
-        result, changed = endpoint.request("call", target, list(args), kwargs, number)
-        state["result"] = result
-        if endpoint.names is None:
-            from autograder.remote import spoil as spoil_any
-
-            for key in changed:
-                spoil_any(kwargs[key] if isinstance(key, str) else args[key])
+        state["result"] = endpoint.ask_call(target, args, kwargs, number)
 
     state["invoke"] = invoke
     anchor = torch.zeros((), requires_grad=True)  # so that a graph held there alone still counts
@@ -108,15 +102,3 @@ def answer_vjp(endpoint: Endpoint, number: int, gradients: list[torch.Tensor | N
     pairs = [(y, g) for y, g in zip(outputs, gradients, strict=True) if g is not None]
     torch.autograd.backward([y for y, _ in pairs], [g for _, g in pairs], retain_graph=True)
     return [None if tensor.grad is None else tensor.grad.clone() for tensor in inputs]
-
-
-def spoil(value: Any) -> None:
-    """Make a change in place visible in a tensor or generator, with values of our own."""
-    with torch.no_grad():
-        if isinstance(value, torch.Tensor) and value.numel():
-            if value.is_floating_point() or value.is_complex():
-                value.copy_(torch.randn(value.shape, dtype=torch.float64).to(value.dtype))
-            else:
-                value.copy_((value + torch.randint(1, 8, value.shape)).to(value.dtype))
-        elif isinstance(value, torch.Generator):
-            value.manual_seed((value.initial_seed() + 1) % 2**63)

@@ -15,11 +15,12 @@ import nbformat
 
 from autograder.assignment import Assignment
 from autograder.course import write_atomically
-from autograder.examiner import Verdict
 from autograder.handin import read_timestamp
 from autograder.limits import Limits
 from autograder.rebuild import rebuild
+from autograder.sandbox import MIB
 from autograder.session import grade
+from autograder.verdicts import Verdict
 
 NOTE = "autograder"  # the key of the grader's note in a graded notebook's metadata
 # Statuses that may come out otherwise on another day; they are graded again, not remembered.
@@ -36,6 +37,9 @@ class Result:
     verdicts: dict[str, dict[str, Any]]
     flags: tuple[str, ...]
     seconds: float
+    computing: float = 0.0  # seconds of a core that the student's cells and calls took
+    memory_mib: int = 0  # that the student's processes used at most
+    limits: dict[str, float] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -87,6 +91,9 @@ def grade_submission(assignment: Assignment, data: bytes, limits: Limits) -> Res
         verdicts={name: asdict(verdict or missing) for name, verdict in verdicts.items()},
         flags=tuple(flags),
         seconds=outcome.seconds,
+        computing=round(outcome.computing, 2),
+        memory_mib=outcome.peak // MIB,
+        limits=asdict(limits),
         versions=versions(),
     )
 

@@ -38,6 +38,16 @@ class Quota:
     seconds: int = 900  # of computing; only for when the grader itself is gone
 
 
+@dataclass(frozen=True)
+class Usage:
+    """What one process tree uses."""
+
+    memory: int = 0  # bytes at present, beyond what the warm process has
+    tasks: int = 0  # processes and threads
+    peak: int = 0  # bytes at most, as far as was seen
+    seconds: float = 0.0  # of computing
+
+
 class SandboxIncomplete(AutograderError):  # noqa: N818 (the name says what is wrong)
     """Layers of the sandbox that this machine does not have."""
 

@@ -43,12 +43,19 @@ class Codec:
     """Encodes and decodes values; ``export`` and ``resolve`` say what stands for an object.
 
     ``export(obj)`` returns the `Ref` under which a value that is not data is known on this side;
-    ``resolve(ref)`` returns what stands here for the other side's object.
+    ``resolve(ref)`` returns what stands here for the other side's object. A tensor takes the
+    gradient it has gathered along only if ``gradients``: a test's may be the expected one.
     """
 
-    def __init__(self, export: Callable[[Any], Ref], resolve: Callable[[Ref], Any]) -> None:
+    def __init__(
+        self,
+        export: Callable[[Any], Ref],
+        resolve: Callable[[Ref], Any],
+        gradients: bool = False,
+    ) -> None:
         self._export = export
         self._resolve = resolve
+        self.gradients = gradients
         self._depth = 0  # of values inside values that are being decoded
 
     def encode(self, value: Any) -> bytes:

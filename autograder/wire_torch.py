@@ -48,7 +48,7 @@ def _raw(value: torch.Tensor) -> bytes:
 def _pack_tensor(codec: Codec, value: torch.Tensor) -> msgpack.ExtType:
     if value.dtype not in CARRIERS or value.layout is not torch.strided:
         raise WireError(f"a {value.layout} tensor of {value.dtype} cannot be sent")
-    grad = value.grad if value.is_leaf else None
+    grad = value.grad if codec.gradients and value.is_leaf else None
     fields = [
         str(value.dtype).removeprefix("torch."),
         list(value.shape),

@@ -7,7 +7,7 @@ before it forks (a thread pool would not survive the fork).
 Each request is one packet on the control socket: a role with its arguments, the descriptors the
 child may keep, and a session socket. The child lives as long as that session: closing the
 session kills it and everything it started, and its exit status is the session's last message.
-While it runs, the memory and the number of its process tree are watched.
+While it runs, the memory and the number of its process tree are watched (`watch`).
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from autograder import lock_in, syscalls
 from autograder.errors import AutograderError
 from autograder.sandbox import Quota
+from autograder.watch import Child, inherited
 
 WARM = (
     "numpy",
@@ -59,6 +61,7 @@ WARM = (
 UNWANTED = ("debugpy",)  # half of a kernel's start-up, and nobody debugs here
 MAX_REQUEST = 65536
 MAX_DESCRIPTORS = 16
+ASK_USAGE = 0  # what the launcher sends where signals have their numbers
 WATCH_SECONDS = 0.1  # a tree may exceed its limits for as long
 
 
@@ -73,69 +76,6 @@ def warm_up(modules: Sequence[str]) -> None:
         gc.freeze()  # what is shared with the children stays shared
         inherited.cache_clear()
         inherited()
-
-
-class Child:
-    """A forked process and the session it lives for."""
-
-    def __init__(self, process: lock_in.Child, session: socket.socket, quota: Quota) -> None:
-        self.process, self.session, self.quota = process, session, quota
-        self.reason = ""  # the limit that it was killed for
-
-    def signal(self, number: int) -> None:
-        """Send a signal to the process and its group."""
-        with contextlib.suppress(OSError):
-            os.killpg(self.process.pid, number)
-            return
-        with contextlib.suppress(OSError):
-            os.kill(self.process.pid, number)
-
-    def watch(self) -> None:
-        """Kill the tree when all of it together uses more than it may."""
-        if self.process.proc is None or self.reason:
-            return
-        memory, tasks = tree_usage(self.process.proc)
-        if memory > self.quota.memory:
-            self.reason = "memory"
-        elif tasks > 2 * self.quota.processes:  # where the kernel does not count them
-            self.reason = "processes"
-        if self.reason:
-            self.signal(signal.SIGKILL)
-
-
-def tree_usage(proc: int) -> tuple[int, int]:
-    """Return the bytes and the threads of the processes that a view of /proc shows.
-
-    What every forked process inherits is taken off; what they share later counts for each.
-    """
-    memory = tasks = 0
-    for name in os.listdir(proc):
-        if name.isdigit():
-            with contextlib.suppress(OSError):
-                own, threads = usage(f"{name}/status", proc)
-                memory += max(0, own - inherited())
-                tasks += threads
-    return memory, tasks
-
-
-def usage(path: str, folder: int | None = None) -> tuple[int, int]:
-    """Return the bytes of a process's own and shared memory, and its threads."""
-
-    def opener(name: str, flags: int) -> int:
-        return os.open(name, flags, dir_fd=folder)
-
-    with open(path, opener=opener) as file:
-        fields = dict(line.split(":", 1) for line in file if ":" in line)
-    kib = [int(fields.get(name, "0 kB").split()[0]) for name in ("RssAnon", "RssShmem")]
-    return sum(kib) * 1024, int(fields["Threads"])
-
-
-@functools.cache
-def inherited() -> int:
-    """Return the bytes of memory that every forked process inherits."""
-    with contextlib.suppress(OSError):
-        return usage("/proc/self/status")[0]
-    return 0
 
 
 class Zygote:
@@ -228,7 +168,11 @@ class Zygote:
         with contextlib.suppress(OSError):
             message = child.session.recv(64)
         for number in message or [signal.SIGKILL]:
-            child.signal(number)
+            if number == ASK_USAGE:
+                with contextlib.suppress(OSError):
+                    _tell(child.session, usage=asdict(child.usage()))
+            else:
+                child.signal(number)
         if not message:
             self.selector.unregister(child.session)
 
@@ -246,7 +190,7 @@ class Zygote:
         self.children.discard(child)
         status = lock_in.end(child.process)
         with contextlib.suppress(OSError):
-            _tell(child.session, exit=status, reason=child.reason)
+            _tell(child.session, exit=status, reason=child.reason, usage=asdict(child.usage()))
         with contextlib.suppress(KeyError, ValueError):
             self.selector.unregister(child.session)
         child.session.close()

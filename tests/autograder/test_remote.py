@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from autograder.remote import Endpoint, RemoteError, RemoteObject
+from autograder.examiner import ExaminerEndpoint
+from autograder.remote import Endpoint, RemoteObject
+from autograder.remote_errors import RemoteError, rebuilt
 from autograder.wire import Channel, WireError
 
 
@@ -51,7 +53,7 @@ STUDENT: dict[str, Any] = {
 def student() -> Iterator[Any]:
     """Returns a proxy for one of the student's names, as a test cell sees it."""
     ours, theirs = socket.socketpair()
-    examiner = Endpoint(Channel(ours))
+    examiner = ExaminerEndpoint(Channel(ours))
     candidate = Endpoint(Channel(theirs), dict(STUDENT))
     thread = threading.Thread(target=candidate.serve, daemon=True)
     thread.start()
@@ -154,7 +156,7 @@ def test_a_generator_moves_on_when_it_was_drawn_from(student: Any) -> None:
 
 def test_the_candidate_may_call_only_what_it_was_given() -> None:
     ours, theirs = socket.socketpair()
-    examiner = Endpoint(Channel(ours))
+    examiner = ExaminerEndpoint(Channel(ours))
     for verb in ("getattr", "fetch", "len", "getitem", "iter", "next"):
         with pytest.raises(WireError):
             examiner._answer(verb, 1, "x")
@@ -181,9 +183,7 @@ def test_what_is_not_data_cannot_be_sent_to_the_student(student: Any) -> None:
 
 
 def test_unknown_exceptions_arrive_as_remote_errors() -> None:
-    from autograder.remote import _rebuild_error
-
-    error = _rebuild_error({"types": ["BaseException"], "name": "Odd", "message": "m"})
+    error = rebuilt({"types": ["BaseException"], "name": "Odd", "message": "m"})
     assert isinstance(error, RemoteError) and "Odd" in str(error)
     with pytest.raises(WireError):
-        _rebuild_error({"types": None})
+        rebuilt({"types": None})

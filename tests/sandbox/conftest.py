@@ -45,19 +45,24 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("user", users)
 
 
+def run_python(user: str, arguments: list[str], home: Path) -> subprocess.CompletedProcess[str]:
+    """Run Python as root or as an ordinary user, with a secret in its environment."""
+    command = [sys.executable, *arguments]
+    if user == "ordinary" and os.geteuid() == 0:
+        command[1:1] = [str(ORDINARY), str(home)]
+    environment = os.environ | {"AUTOGRADER_SECRET": "secret", "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=60, env=environment, cwd="/"
+    )
+
+
 @pytest.fixture
 def inside(user: str, tmp_path_factory: pytest.TempPathFactory) -> Inside:
     """Runs a function of the given source in the sandbox: inside(source, memory=…) -> answer."""
 
     def run(body: str, **quota: int) -> Any:
         text = f"BODY = {body!r}\nQUOTA = {quota!r}\n{PROGRAM}"
-        command = [sys.executable, "-c", text]
-        if user == "ordinary" and os.geteuid() == 0:
-            command[1:1] = [str(ORDINARY), str(tmp_path_factory.mktemp("home"))]
-        environment = os.environ | {"AUTOGRADER_SECRET": "secret", "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=60, env=environment, cwd="/"
-        )
+        done = run_python(user, ["-c", text], tmp_path_factory.mktemp("home"))
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)["answer"]
 

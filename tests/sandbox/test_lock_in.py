@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sandbox.conftest import Inside
+from tests.sandbox.conftest import Inside, run_python
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DENIED = ("PermissionError", "FileNotFoundError", "OSError")
@@ -189,6 +189,29 @@ def test_cannot_start_more_processes(inside: Inside) -> None:
         processes=20,
     )
     assert 10 <= answer <= 20
+
+
+def test_others_processes_do_not_count_as_its_own(user: str, tmp_path: Path) -> None:
+    program = (
+        "import os, threading, time\n"
+        "from autograder import lock_in\n"
+        "from autograder.sandbox import Quota\n"
+        "lock_in.prepare()\n"
+        "read, write = os.pipe()\n"
+        "def body():\n"
+        "    for _ in range(10):\n"
+        "        threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
+        "    os.write(write, b'x')\n"
+        "    time.sleep(60)\n"
+        "children = [lock_in.spawn(body, Quota(processes=20), '/tmp', [write]) for _ in range(6)]\n"
+        "os.close(write)\n"
+        "for _ in children:\n"
+        "    assert os.read(read, 1) == b'x'\n"
+        "for child in children:\n"
+        "    lock_in.end(child)\n"
+    )
+    done = run_python(user, ["-c", program], tmp_path)
+    assert done.returncode == 0, done.stderr
 
 
 def test_cannot_dump_core_or_open_more_files(inside: Inside) -> None:
