@@ -32,6 +32,7 @@ COMMANDS = {
     "new": "autograder.new:new_command",
     "publish": "autograder.publish:publish_command",
     "report": "autograder.report:report_command",
+    "similar": "autograder.similar:similar_command",
 }
 
 
