@@ -50,6 +50,7 @@ def test_recordings_have_equal_length_and_padding_is_marked():
     """T is a multiple of 4 and depends on the longest string only."""
     said = dialled_digits(30, 2, shortest=2, longest=5)
     assert said.x.shape == (30, 68, BANDS) and said.x.dtype == torch.float32
+    assert dialled_digits(2, 2, shortest=2, longest=5, frames=100).x.shape[1] == 100
     assert set(said.lengths.tolist()) == {2, 3, 4, 5}
     for digits, length in zip(said.digits, said.lengths, strict=True):
         assert (digits[length:] == 0).all()

@@ -18,7 +18,7 @@ from torch import Tensor
 SIDE = 24  # pixels along each side of a picture
 FRAME = 16  # and of a frame of a film
 FRAMES = 8
-FILM_HALF = 3.3  # half the width of a moving shape, in pixels
+FILM_HALF = 3.9  # half the width of a moving shape, in pixels
 
 COLOURS = {"red": (0.9, 0.15, 0.15), "green": (0.1, 0.7, 0.2), "blue": (0.15, 0.3, 0.95)}
 KINDS = ("ring", "square", "cross")

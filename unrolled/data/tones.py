@@ -55,16 +55,18 @@ def dialled_digits(
     shortest: int = 3,
     longest: int = 6,
     noise: float = 0.5,
+    frames: int = 0,
 ) -> Dialled:
     """Return ``count`` recordings of ``shortest`` to ``longest`` digits as spectrograms.
 
-    All recordings last equally long, enough for the slowest string of ``longest`` digits, and T is
-    a multiple of 4. ``noise`` is the standard deviation of white noise beside tones of amplitude
+    All recordings last equally long: ``frames`` if that is enough for the slowest string of
+    ``longest`` digits, else just enough, rounded up to a multiple of 4 frames. ``noise`` is the standard deviation of white noise beside tones of amplitude
     near 1. Spectra are logarithms of energies, shifted and scaled to be of order 1; a frame is
     ``BANDS`` wide. float32 and int64 on ``device``.
     """
     rng = np.random.default_rng(seed)
-    T = math.ceil((LEAD + longest * (TONE[1] + PAUSE[1])) * RATE / HOP / 4) * 4
+    enough = math.ceil((LEAD + longest * (TONE[1] + PAUSE[1])) * RATE / HOP / 4) * 4
+    T = max(frames, enough)
     x = np.empty((count, T, BANDS))
     digits = np.zeros((count, longest), dtype=int)
     lengths = rng.integers(shortest, longest + 1, size=count)
