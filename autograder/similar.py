@@ -252,4 +252,7 @@ def similar_command(ctx: click.Context, stem: str, names: bool, as_json: bool) -
         click.echo(json.dumps({"file": str(path), "compared": compared, "pairs": pairs}))
     else:
         click.echo(course.shown(path))
-        click.echo(f"{len(found)} pairs to look at among {compared} submissions", err=True)
+        click.echo(
+            f"{len(found)} pair{'s' * (len(found) != 1)} to look at among {compared} submissions",
+            err=True,
+        )

@@ -241,7 +241,7 @@ def test_the_page_shows_the_passages_side_by_side_without_names(
 ) -> None:
     result = autograder("similar", "mini")
     assert result.exit_code == 0, result.stderr
-    assert "1 pairs to look at among 4 submissions" in result.stderr
+    assert "1 pair to look at among 4 submissions" in result.stderr
     page = page_of(handed_in)
     assert "quill" not in page and "zebulon" not in page and "# by …" in page
     assert "summe += float(z)" in page and "total += float(value)" in page
