@@ -46,6 +46,7 @@
 
 # %% tags=["setup"]
 import math
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -314,7 +315,7 @@ check_close(
 assert (a, b) == ([11, 12, 13, 14, 15], [21, 22]), "encode_pair: it shortened the lists it was given"
 ### BEGIN HIDDEN TESTS
 for first, second, length in [
-    ([5] * 4, [6] * 4, 9),
+    ([5] * 4, [6] * 4, 10),
     ([5] * 2, [6] * 9, 10),
     ([5] * 3, [6] * 3, 30),
     ([5], [], 4),
@@ -402,7 +403,7 @@ chosen = targets != -100
 assert not (chosen & (ids < FIRST)).any(), "mask_tokens: a special symbol was chosen"
 assert (targets[chosen] == ids[chosen]).all(), "mask_tokens: a target is not the original token"
 assert (inputs[~chosen] == ids[~chosen]).all(), "mask_tokens: an unchosen token changed"
-per_row = chosen.double().sum(1)
+per_row = chosen.double().sum(1)[torch.arange(400, device=DEVICE) % 3 > 0]  # rows without padding
 assert per_row.var() > 1, "mask_tokens: every row has the same number; each token has its own coin"
 replaced = chosen & (inputs != MASK) & (inputs != ids)
 seen = inputs[replaced]
@@ -447,7 +448,7 @@ def next_sentence_pairs(
         raise ValueError("next_sentence_pairs: a false pair needs a second document")
     pairs = []
     for d, document in enumerate(documents):
-        for first, successor in zip(document, document[1:], strict=False):
+        for first, successor in pairwise(document):
             if rng.random() < 0.5:
                 pairs.append((first, successor, True))
                 continue
@@ -489,7 +490,8 @@ assert all(b == (a[0], a[1] + 1) for a, b in true), "next_sentence_pairs: True p
 assert all(b[0] != a[0] for a, b in false), "next_sentence_pairs: False pairs of one document"
 from_document = np.bincount([b[0] for _, b in false], minlength=30)
 assert from_document.min() > 0, "next_sentence_pairs: some documents never give a false successor"
-assert from_document.max() < 3 * from_document.mean(), (
+by_length = from_document.reshape(-1, 5).sum(0)  # documents of one sentence to five
+assert by_length.max() < 1.6 * by_length.min(), (
     "next_sentence_pairs: documents are drawn evenly, whatever their length"
 )
 places = np.bincount([b[1] for _, b in false if b[0] % 5 == 4], minlength=5)
@@ -862,7 +864,7 @@ def best_span(
     Source: Devlin et al. (2019), section 4.2; eq. 13.4. At equal sums the earliest span.
     """
     ### BEGIN SOLUTION
-    B, T = start.shape
+    T = start.shape[1]
     sums = start[:, :, None] + end[:, None, :]  # (B, i, j)
     place = torch.arange(T, device=start.device)
     gap = place[None, :] - place[:, None]  # j - i
