@@ -54,10 +54,11 @@ exercises: $(SETUP)  ## make exercises/ from solutions/
 test: $(SETUP)  ## run all tests (ARGS="-k website" for some)
 	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
-check: $(SETUP)  ## lint, types, and whether exercises/ is up to date
+check: $(SETUP)  ## lint of code and exercises, types, and whether exercises/ is up to date
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/autograder build --check
+	@$(BIN)/autograder lint
 
 bench: $(SETUP)  ## measure what grading costs
 	@$(BIN)/python -m benchmarks
