@@ -46,7 +46,7 @@
 
   const label = (bar, text, ...parts) => bar.append(element("label", {}, element("span", {}, text), ...parts));
 
-  // A range input over a list of values; whoever changes the list calls `fit`.
+  // A range input over a list; whoever changes the list calls `fit`.
   function slider(bar, name, values, at, show, changed) {
     const shown = element("span", { class: "explorer-value" });
     const input = element("input", { type: "range", min: 0, max: values.length - 1, step: 1, value: at });
@@ -155,7 +155,7 @@
         above?.below.push(node);
         (columns[node.step] ??= []).push(node);
       }
-      for (const column of columns) { // in the order of the parents: no lines cross
+      for (const column of columns) {
         column.sort((a, b) => (tree[a.parent]?.place ?? 0) - (tree[b.parent]?.place ?? 0) || b.score - a.score);
         column.forEach((node, i) => { node.place = i; });
       }
@@ -172,9 +172,9 @@
 
     function report(node) {
       const best = winner(), now = { ...state, winner: best?.id };
-      if (node?.step) say(`${text(node)}: “${node.word}” has log-probability ${fixed(node.logp)}, score ${fixed(node.score)}, divided by ${node.step} to the power α ${fixed(rank(node))}; ${node.kind}.`,
+      if (node?.step) say(`${text(node)}: “${node.word}” has log-probability ${fixed(node.logp)}, score ${fixed(node.score)}, divided by ${node.step} to the power α: ${fixed(rank(node))}; ${node.kind}.`,
         { ...now, word: node.word, kind: node.kind, score: node.score });
-      else say(best ? `Beam ${state.width}, α = ${state.alpha}: the best finished sentence is “${text(best)}”, score ${fixed(best.score)}, divided by ${best.step} to the power α ${fixed(rank(best))}.`
+      else say(best ? `Beam ${state.width}, α = ${state.alpha}: the best finished sentence is “${text(best)}”, score ${fixed(best.score)}, divided by ${best.step} to the power α: ${fixed(rank(best))}.`
         : `Beam ${state.width}, step ${state.step}: nothing is finished yet.`, now);
     }
 
@@ -261,7 +261,7 @@
       clear(svg, W, top + pitch * words.length + 4);
       [...columns, "plural"].forEach((head, k) => write(svg, x(k + 0.5), 14, head));
       trace.forEach((s, t) => {
-        const y = top + pitch * t, row = draw(svg, "g", { class: "row" });
+        const y = top + pitch * t, row = draw(svg, "g", { class: "reading" });
         box(row, 0.5, y + 0.5, W - 1, pitch - 1, t === state.step ? "chosen" : "hit");
         write(row, 6, y + 16, words[t], "start");
         columns.forEach((q, k) => {

@@ -108,12 +108,16 @@ class Page:
             case "Page.loadEventFired":
                 self.loaded = True
 
-    def visit(self, url: str) -> None:
-        """Open ``url`` and wait until it has loaded and its fonts are there."""
+    def load(self, url: str) -> None:
+        """Open ``url`` and wait until it has loaded; works without scripts too."""
         self.loaded = False
         self.call("Page.navigate", url=url)
         while not self.loaded:
             self._note(json.loads(self.socket.recv()))
+
+    def visit(self, url: str) -> None:
+        """Open ``url`` and wait until it has loaded and its fonts are there."""
+        self.load(url)
         self.evaluate("document.fonts.ready.then(() => new Promise(requestAnimationFrame))")
 
     def evaluate(self, script: str):
