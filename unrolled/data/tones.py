@@ -60,9 +60,10 @@ def dialled_digits(
     """Return ``count`` recordings of ``shortest`` to ``longest`` digits as spectrograms.
 
     All recordings last equally long: ``frames`` if that is enough for the slowest string of
-    ``longest`` digits, else just enough, rounded up to a multiple of 4 frames. ``noise`` is the standard deviation of white noise beside tones of amplitude
-    near 1. Spectra are logarithms of energies, shifted and scaled to be of order 1; a frame is
-    ``BANDS`` wide. float32 and int64 on ``device``.
+    ``longest`` digits, else just enough, rounded up to a multiple of 4 frames. ``noise`` is the
+    standard deviation of white noise beside tones of amplitude near 1. Spectra are logarithms of
+    energies, shifted and scaled to be of order 1; a frame is ``BANDS`` wide. float32 and int64 on
+    ``device``.
     """
     rng = np.random.default_rng(seed)
     enough = math.ceil((LEAD + longest * (TONE[1] + PAUSE[1])) * RATE / HOP / 4) * 4
