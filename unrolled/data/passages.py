@@ -110,14 +110,15 @@ def ask(fact: Fact, rng: np.random.Generator) -> tuple[str, ...]:
 
 
 def document(rng: np.random.Generator) -> list[tuple[str, ...]]:
-    """Return four sentences of plain text about one person, for pretraining.
+    """Return six sentences of plain text about one person, for pretraining.
 
-    Two state facts, one asks for one of the two and one answers, in its own wording. Question and
-    answer come first or last. Nothing is marked.
+    Two state facts; two questions, each followed by its answer in a wording of its own, ask for
+    them again. The questions come first or last. Nothing is marked.
     """
     known = facts(2, rng)
-    told, asked = [say(fact, rng) for fact in known], _pick(known, rng)
-    dialogue = [ask(asked, rng), say(asked, rng)]
+    told = [say(fact, rng) for fact in known]
+    asked = [known[i] for i in rng.permutation(len(known))]
+    dialogue = [words for fact in asked for words in (ask(fact, rng), say(fact, rng))]
     return dialogue + told if rng.integers(2) else told + dialogue
 
 
@@ -133,10 +134,11 @@ def question(rng: np.random.Generator) -> Question:
 
 
 def pair(rng: np.random.Generator) -> Pair:
-    """Return a question with a sentence about the same person, which answers it half the time."""
-    asked, other = facts(2, rng)
+    """Return a question with a sentence that answers it or, as often, says the same of another."""
+    fact = facts(1, rng)[0]
     answers = bool(rng.integers(2))
-    return Pair(ask(asked, rng), say(asked if answers else other, rng), answers)
+    someone = fact.who if answers else _pick([name for name in NAMES if name != fact.who], rng)
+    return Pair(ask(fact, rng), say(fact._replace(who=someone), rng), answers)
 
 
 def tagged(rng: np.random.Generator) -> Tagged:
