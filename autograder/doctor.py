@@ -22,10 +22,8 @@ from pathlib import Path
 import click
 
 from autograder import lock_in, sandbox, syscalls
-from autograder.doctor_attacks import ATTACKS, QUOTA, SECONDS, Bait, Breach, message_queue
+from autograder.doctor_attacks import ATTACKS, IPC, QUOTA, SECONDS, Bait, Breach, message_queue
 from autograder.errors import AutograderError
-
-_IPC_CREAT, _IPC_RMID = 0o1000, 0
 
 
 @dataclass(frozen=True)
@@ -88,14 +86,15 @@ def _lay_out(stack: contextlib.ExitStack, folder: str) -> Bait:
     port = server.getsockname()[1]
     receiver = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
     receiver.bind(("127.0.0.1", port))
-    name, key = f"autograder-doctor-{time.monotonic_ns()}", time.monotonic_ns() % 2**30 + 1
+    name = f"autograder-doctor-{time.monotonic_ns()}"
     if syscalls.LINUX:
         abstract = stack.enter_context(socket.socket(socket.AF_UNIX))
         abstract.bind(f"\0{name}")
         abstract.listen()
-        queue = message_queue(key, _IPC_CREAT | 0o666)
-        stack.callback(ctypes.CDLL(None).msgctl, queue, _IPC_RMID, None)
-    return Bait(str(gradebook), port, name, key)
+        stack.callback(ctypes.CDLL(None).mq_unlink, f"/{name}".encode())
+        os.close(message_queue(f"/{name}", os.O_CREAT | os.O_RDONLY))
+    ipc = os.readlink(IPC) if syscalls.LINUX else ""
+    return Bait(str(gradebook), port, name, f"/{name}", ipc)
 
 
 def _attack_from_inside(bait: Bait, folder: str, missing: dict[str, str]) -> list[Finding]:

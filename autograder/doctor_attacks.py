@@ -6,6 +6,7 @@ Each yields how an attack was refused, and raises Breach when one succeeded.
 from __future__ import annotations
 
 import ctypes
+import errno
 import functools
 import os
 import signal
@@ -20,6 +21,7 @@ from autograder import sandbox, syscalls
 QUOTA = sandbox.Quota(memory=64 * sandbox.MIB, processes=24, disk=4 * sandbox.MIB, files=64)
 SECONDS = 60  # for all attacks together; they take half a second
 _PR_GET_NO_NEW_PRIVS = 39
+IPC = "/proc/self/ns/ipc"  # names the namespace for communication between processes
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class Bait:
     gradebook: str
     port: int
     abstract: str
-    queue: int
+    queue: str
+    ipc: str
 
 
 class Breach(Exception):  # noqa: N818 (it is what an attack achieved)
@@ -102,12 +105,20 @@ def attack_ipc(bait: Bait) -> Iterator[str]:
             sock.connect(f"\0{bait.abstract}")
 
     yield refused(connect, "connect to an abstract socket")
-    yield refused(lambda: message_queue(bait.queue, 0), "open a message queue")
+    yield refused(lambda: os.close(message_queue(bait.queue, os.O_RDONLY)), "open a message queue")
+    yield refused(lambda: be_in_namespace(bait.ipc), "share the grader's queues and memory")
 
 
-def message_queue(key: int, flags: int) -> int:
-    """Return the number of a System V message queue. Raises OSError."""
-    return syscalls.checked(ctypes.CDLL(None, use_errno=True).msgget(key, flags), "msgget")
+def be_in_namespace(name: str) -> None:
+    """Return when this process is in the namespace for communication of that name."""
+    if os.readlink(IPC) != name:
+        raise OSError(errno.ENOENT, "they are not here")
+
+
+def message_queue(name: str, flags: int) -> int:
+    """Return the descriptor of a message queue. Raises OSError."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    return syscalls.checked(libc.mq_open(name.encode(), flags, 0o666, None), "mq_open")
 
 
 def attack_landlock(bait: Bait) -> Iterator[str]:

@@ -160,7 +160,7 @@ def explain(error: BaseException, filename: str, hidden: set[int]) -> dict[str, 
         }
     if isinstance(error, WireError):
         message = f"What your function returned could not be read: {error}"
-        return outcome | {"status": "failed", "message": message}
+        return outcome | {"status": "failed", "message": message[:MAX_TEXT]}
     message = str(error)
     if isinstance(error, AssertionError):
         message = author_message(message) if outcome["hidden"] else message

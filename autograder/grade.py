@@ -46,7 +46,7 @@ def submissions(course: Course, stem: str, students: tuple[str, ...]) -> list[st
     found = sorted(
         path.parent.name
         for path in (course.classroom / "submitted").glob(f"*/{stem}")
-        if path.is_dir() and not path.is_symlink()
+        if path.is_dir() and not path.is_symlink() and not path.parent.is_symlink()
     )
     for student in students:
         if student not in found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -11,6 +12,7 @@ from pathlib import Path
 from autograder.assignment import Assignment
 from autograder.rebuild import MAX_BYTES, read_cells
 
+MAX_OTHERS = 10  # notebooks of another name that are looked into, the newest
 MAX_STAMP = 100  # characters of a timestamp.txt
 # What nbgrader writes: a date, a time, and perhaps a time zone by name or distance. Its parser also
 # takes "12" for the twelfth of this month, and a path for a file with a time zone.
@@ -38,6 +40,7 @@ def submitted_file(folder: Path, assignment: Assignment) -> tuple[Path | None, s
     others = sorted(path for path in folder.glob("*.ipynb*") if is_ordinary(path))
     if not others:
         return None, "no notebook was handed in"
+    others = sorted(others, key=lambda path: path.stat().st_mtime)[-MAX_OTHERS:]
     known = {item.grade_id for item in assignment.items}
     best = max(others, key=lambda path: (_known_ids(path, known), path.stat().st_mtime))
     return best, f"taken from {best.name!r}; confirm that it is the right file"
@@ -52,8 +55,11 @@ def is_ordinary(path: Path) -> bool:
 
 
 def read_file(path: Path) -> bytes:
-    """Return a file's bytes, at most one more than a submission may have."""
-    with path.open("rb") as file:
+    """Return a file's bytes, at most one more than a submission may have; never a link's."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "not an ordinary file", str(path))
         return file.read(MAX_BYTES + 1)
 
 

@@ -11,8 +11,8 @@ import nbformat
 
 MAX_TEXT = 20_000  # characters of text a cell may show
 MAX_ALL_TEXT = 10**6  # characters of text a notebook may show
-MAX_IMAGE = 2 * 2**20  # bytes of one picture, in base64
-MAX_IMAGES = 8 * 2**20  # bytes of a notebook's pictures together
+MAX_IMAGE = 2**20  # bytes of one picture, in base64
+MAX_IMAGES = 4 * 2**20  # bytes of a notebook's pictures together
 MAX_OUTPUTS = 100  # outputs of one cell
 PICTURES = {"image/png": b"\x89PNG\r\n", "image/jpeg": b"\xff\xd8\xff"}  # and how each begins
 NOT_KEPT = "[grader] an output of this kind, or this large, is not kept"
@@ -59,14 +59,14 @@ class CappedOutputs:
         """Return a message's content as nbformat wants it, and the characters of text in it."""
         if kind == "stream":
             name = "stderr" if content.get("name") == "stderr" else "stdout"
-            text = str(content.get("text", ""))[:room]
+            text = _whole(content.get("text", ""), room)
             return {"name": name, "text": text}, len(text)
         if kind == "error":
             traceback = content.get("traceback")
             lines = traceback[-30:] if isinstance(traceback, list) else []
-            made: dict[str, Any] = {"traceback": [str(line)[: room // 30] for line in lines]}
+            made: dict[str, Any] = {"traceback": [_whole(line, room // 30) for line in lines]}
             for field in ("ename", "evalue"):
-                made[field] = str(content.get(field, ""))[: min(room, 2000)]
+                made[field] = _whole(content.get(field, ""), min(room, 2000))
             return made, sum(map(len, made["traceback"])) + len(made["evalue"])
         data = self._pictures_and_text(content.get("data"), room)
         made = {"data": data, "metadata": {}}
@@ -75,14 +75,14 @@ class CappedOutputs:
         transient = content.get("transient")
         display = transient.get("display_id") if isinstance(transient, dict) else None
         if isinstance(display, str):
-            made["transient"] = {"display_id": display[:200]}
+            made["transient"] = {"display_id": _whole(display, 200)}
         return made, len(data.get("text/plain", ""))
 
     def _pictures_and_text(self, data: Any, room: int) -> dict[str, str]:
         data = data if isinstance(data, dict) else {}
         kept = {}
         if isinstance(data.get("text/plain"), str):
-            kept["text/plain"] = data["text/plain"][:room]
+            kept["text/plain"] = _whole(data["text/plain"], room)
         for kind, beginning in PICTURES.items():
             value = data.get(kind)
             if isinstance(value, str) and self._room_for(value) and _is_picture(value, beginning):
@@ -92,6 +92,11 @@ class CappedOutputs:
 
     def _room_for(self, picture: str) -> bool:
         return len(picture) <= MAX_IMAGE and self.kept.images + len(picture) <= MAX_IMAGES
+
+
+def _whole(value: Any, room: int) -> str:
+    """Return the beginning of a text that is one, without halves of characters."""
+    return value[:room].encode("utf-8", "replace").decode() if isinstance(value, str) else ""
 
 
 def _is_picture(value: str, beginning: bytes) -> bool:

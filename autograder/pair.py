@@ -155,6 +155,7 @@ class Pair:
         return {
             "memory": f"it used more than {self.limits.memory_mib} MiB of memory.",
             "processes": f"it started more than {self.limits.processes} processes.",
+            "sockets": "it opened more sockets than there is memory for.",
         }.get(self.candidate.reason, "")
 
     def soiled(self) -> bool:

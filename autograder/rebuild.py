@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import nbformat
@@ -18,7 +18,8 @@ from autograder.assignment import Assignment, Item
 
 MAX_BYTES = 20 * 2**20  # of a submitted file
 MAX_EXTRA_CELLS = 300
-MAX_SOURCE = 200_000  # characters of one cell
+MAX_SOURCE = 2_000_000  # characters of one cell
+MAX_NESTED = 10**6  # lists and mappings in a file; each takes 60 bytes of memory, if empty
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,9 @@ def read_cells(data: bytes, known: set[str], flags: list[str]) -> list[Submitted
     if len(data) > MAX_BYTES:
         flags.append(f"unreadable: the file is larger than {MAX_BYTES // 2**20} MB")
         return []
+    if data.count(b"{") + data.count(b"[") > MAX_NESTED:
+        flags.append(f"unreadable: more than {MAX_NESTED} lists and mappings in the file")
+        return []
     if not data.strip():
         flags.append("unreadable: the file is empty")
         return []
@@ -72,7 +76,11 @@ def read_cells(data: bytes, known: set[str], flags: list[str]) -> list[Submitted
     except (ValueError, RecursionError) as error:
         flags.append(f"unreadable: not a notebook ({str(error)[:80]})")
         return []
-    return [_submitted(cell, known) for cell in raw if isinstance(cell, dict)]
+    cells = [_submitted(cell, known) for cell in raw if isinstance(cell, dict)]
+    if any(len(cell.source) > MAX_SOURCE for cell in cells):
+        flags.append(f"a cell of more than {MAX_SOURCE} characters was cut")
+        cells = [replace(cell, source=cell.source[:MAX_SOURCE]) for cell in cells]
+    return cells
 
 
 def _decode(data: bytes, flags: list[str]) -> str:
@@ -110,7 +118,7 @@ def _submitted(cell: dict[str, Any], known: set[str]) -> Submitted:
     grade_id = mark.get("grade_id") if isinstance(mark, dict) else None
     if not isinstance(grade_id, str) or grade_id not in known:
         grade_id = None
-    clean = source[:MAX_SOURCE].replace("\r\n", "\n").replace("\x00", "")
+    clean = source.replace("\r\n", "\n").replace("\x00", "")
     return Submitted(grade_id, str(cell.get("cell_type")), _printable(clean))
 
 

@@ -133,7 +133,7 @@ class Endpoint:
         while True:
             try:
                 message = self.codec.decode(self.channel.receive())
-            except EOFError:
+            except (EOFError, OSError):
                 return
             if message[0] == "stop":
                 self.calls.clear()

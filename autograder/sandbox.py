@@ -35,6 +35,7 @@ class Quota:
     processes: int = 64  # threads count; an idle kernel has eight
     disk: int = 64 * MIB  # files live in memory, so this is small
     files: int = 256  # open at once
+    sockets: int = 600  # in all processes; each may hold 200 KB that waits to be read
     seconds: int = 900  # of computing; only for when the grader itself is gone
 
 

@@ -24,6 +24,9 @@ _NAMESPACES = 0x7E020000  # every CLONE_NEW… flag
 DENIED: dict[str, tuple[int | None, int | None]] = {
     # memory that no limit counts
     "shmget": (29, 194),
+    "semget": (64, 190),
+    "msgget": (68, 186),
+    "io_setup": (206, 0),
     "memfd_create": (319, 279),
     "memfd_secret": (447, 447),
     # namespaces, mounts and roots of one's own
@@ -47,6 +50,7 @@ DENIED: dict[str, tuple[int | None, int | None]] = {
     "bpf": (321, 280),
     "perf_event_open": (298, 241),
     "userfaultfd": (323, 282),
+    "modify_ldt": (154, None),
     "io_uring_setup": (425, 425),
     "io_uring_enter": (426, 426),
     "io_uring_register": (427, 427),

@@ -187,10 +187,10 @@ class Session:
         verdict = await self._try_test(item)
         if verdict.status == "killed":
             verdict = await self._try_test(item)
-        elif verdict.status == "grader-error" and self.pair is None:
-            # The machine, or what it was given? If it dies of the same test again, the latter.
+        elif verdict.status == "grader-error":
+            # The machine, or what it was given? If it fails in the same test again, the latter.
             verdict = await self._try_test(item)
-            if verdict.status == "grader-error" and self.pair is None:
+            if verdict.status == "grader-error":
                 flag = f"{item.grade_id}: what was returned ended the test's process; review it"
                 self.outcome.flag(flag)
                 message = "What your function returned ended the test's process."
@@ -218,7 +218,7 @@ class Session:
             verdict = replace(verdict, status="memory", message=message)
         if serving.done() and not serving.cancelled() and serving.exception() is None:
             verdict = verdict.with_print(serving.result())
-        await self._tidy(pair)
+        await self._tidy(pair, verdict)
         return verdict
 
     async def _await_verdict(self, pair: Pair, asking: asyncio.Future, seconds: float) -> Verdict:
@@ -240,9 +240,9 @@ class Session:
             return replace(verdict, status="timeout", message=LATE)
         return verdict
 
-    async def _tidy(self, pair: Pair) -> None:
+    async def _tidy(self, pair: Pair, verdict: Verdict) -> None:
         """After a test, do away with what must not be there for the next one."""
-        if not pair.examiner_runs():
+        if verdict.status == "grader-error" or not pair.examiner_runs():
             self._close()
         elif await pair.runs() and pair.soiled():
             self.outcome.flag("threads, processes or much memory were left behind; started again")

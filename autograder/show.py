@@ -14,6 +14,7 @@ def show_table(rows: list[Row], stem: str) -> None:
     """Print the table of a class on stdout."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(title=f"{stem}: {len(rows)} submissions", title_justify="left")
     for name in ("student", "score", "status", "to review", "seconds", "flags"):
@@ -22,8 +23,14 @@ def show_table(rows: list[Row], stem: str) -> None:
         score = "" if row.score is None else f"{row.score:g} / {row.out_of:g}"
         review = str(row.to_review) if row.to_review else ""
         seconds = f"{row.seconds:.1f}" if row.seconds else ""
-        table.add_row(row.student, score, row.status, review, seconds, "\n".join(row.flags))
+        cells = (row.student, score, row.status, review, seconds, "\n".join(row.flags))
+        table.add_row(*(Text(printable(cell)) for cell in cells))  # never read as markup
     Console(width=None, soft_wrap=False).print(table)
+
+
+def printable(text: str) -> str:
+    """Return a text in which no character moves the cursor, colours or reverses what is shown."""
+    return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)
 
 
 def with_progress(rows: Iterator[Row], total: int) -> Iterator[Row]:

@@ -33,7 +33,9 @@ class Verdict:
     def of(cls, answer: dict[str, Any]) -> Verdict:
         """Return the verdict of an examiner's answer, whose every field has its type."""
         made: dict[str, Any] = {f.name: _TYPES[str(f.type)](answer[f.name]) for f in fields(cls)}
-        return cls(**made)
+        texts = {name: value for name, value in made.items() if isinstance(value, str)}
+        cleaned = {n: text.encode("utf-8", "replace").decode() for n, text in texts.items()}
+        return cls(**made | cleaned)
 
     @property
     def earned(self) -> bool:

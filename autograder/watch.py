@@ -12,6 +12,7 @@ from typing import TextIO
 from autograder import lock_in
 from autograder.sandbox import Quota, Usage
 
+COUNTED = ("RssAnon", "RssShmem", "VmPTE")  # own memory, shared memory, and tables of pages
 TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 
@@ -39,6 +40,8 @@ class Child:
         self.peak = max(self.peak, self.memory)
         if self.memory > self.quota.memory:
             self.reason = "memory"
+        elif sockets(self.process.proc) > self.quota.sockets:
+            self.reason = "sockets"
         elif self.tasks > 2 * self.quota.processes:  # where the kernel does not count them
             self.reason = "processes"
         if self.reason:
@@ -82,8 +85,17 @@ def usage(path: str, folder: int | None = None) -> tuple[int, int]:
     """Return the bytes of a process's own and shared memory, and its threads."""
     with _open(path, folder) as file:
         fields = dict(line.split(":", 1) for line in file if ":" in line)
-    kib = [int(fields.get(name, "0 kB").split()[0]) for name in ("RssAnon", "RssShmem")]
+    kib = [int(fields.get(name, "0 kB").split()[0]) for name in COUNTED]
     return sum(kib) * 1024, int(fields["Threads"])
+
+
+def sockets(proc: int) -> int:
+    """Return how many sockets there are in the network of a tree: what waits in one is memory."""
+    try:
+        with _open("1/net/sockstat", proc) as file:
+            return int(file.readline().split()[2])
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def _open(path: str, folder: int | None) -> TextIO:

@@ -26,6 +26,9 @@ _NDARRAY, _SCALAR, _TENSOR, _TUPLE, _SET, _BIGINT, _COMPLEX = 1, 2, 3, 4, 5, 6, 
 _DTYPE, _TORCH_DTYPE, _DEVICE, _GENERATOR, _TORCH_GENERATOR, _REF, _SLICE, _COUNTER = range(8, 16)
 
 
+KINDS = ("function", "class", "object", "yours")  # of objects; the last is the receiver's own
+
+
 class WireError(Exception):
     """A value that may not cross, or bytes that are not a value."""
 
@@ -35,7 +38,7 @@ class Ref:
     """An object that stays where it was born: its number there, its kind and its name."""
 
     number: int
-    kind: str  # "function", "class", "object" or "iterator"
+    kind: str  # one of KINDS
     name: str
 
 
@@ -112,6 +115,13 @@ def _pack_items(code: int, codec: Codec, value: Any) -> msgpack.ExtType:
     return msgpack.ExtType(code, codec.encode(list(value)))
 
 
+def _dtype(name: Any) -> np.dtype:
+    """Return the number type of a name: a letter, a size and the order of its bytes."""
+    if type(name) is not str or len(name) > 12:
+        raise WireError("not the name of a number type")
+    return _check_dtype(np.dtype(name))
+
+
 def _check_dtype(dtype: np.dtype) -> np.dtype:
     if dtype.char not in DTYPES:
         raise WireError(f"an array of dtype {dtype} is not data; use a number type")
@@ -149,12 +159,12 @@ def _code_points(dtype: np.dtype) -> np.dtype:
 
 def _unpack_array(codec: Codec, data: bytes) -> np.ndarray:
     (dtype, shape), raw = _split(data)
-    return _buffer(np.dtype(dtype), shape, raw)
+    return _buffer(_dtype(dtype), shape, raw)
 
 
 def _unpack_scalar(codec: Codec, data: bytes) -> Any:
     dtype, raw = _split(data)
-    return _buffer(np.dtype(dtype), [], raw)[()]
+    return _buffer(_dtype(dtype), [], raw)[()]
 
 
 def _pack_int(codec: Codec, value: int) -> msgpack.ExtType:  # beyond 64 bits
@@ -206,7 +216,7 @@ _UNPACKERS: dict[int, Callable[[Codec, bytes], Any]] = {
     _SET: lambda codec, data: set(codec.decode(data)),
     _BIGINT: lambda codec, data: int(data[:1300]),
     _COMPLEX: lambda codec, data: complex(*struct.unpack("<dd", data)),
-    _DTYPE: lambda codec, data: _check_dtype(np.dtype(data.decode())),
+    _DTYPE: lambda codec, data: _dtype(data.decode()),
     _GENERATOR: _unpack_generator,
     _SLICE: lambda codec, data: slice(*codec.decode(data)),
     _COUNTER: _unpack_mapping,
@@ -216,7 +226,7 @@ _UNPACKERS: dict[int, Callable[[Codec, bytes], Any]] = {
 
 def _checked_ref(fields: Any) -> tuple[int, str, str]:
     number, kind, name = fields
-    if type(number) is not int or type(kind) is not str or type(name) is not str:
+    if type(number) is not int or kind not in KINDS or type(name) is not str:
         raise WireError("not a reference")
     return number, kind, name[:200]
 

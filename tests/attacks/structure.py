@@ -251,3 +251,19 @@ def big(content: Content) -> None:
 @case(12, "ten thousand cells", flag="the first", marks="slow")
 def many(content: Content) -> None:
     content["cells"] += [code_cell("pass") for _ in range(10**4)]
+
+
+@case(12, "ten million empty lists", flag="lists and mappings", expected=NONE, marks="slow")
+def lists(content: Content) -> bytes:
+    return b'{"cells": [' + b"[]," * (6 * 10**6) + b"[]]}"
+
+
+@case(12, "numbers too long to be read", flag="unreadable", expected=NONE)
+def digits(content: Content) -> bytes:
+    return b'{"cells": [], "nbformat": ' + b"1" * 10**6 + b"}"
+
+
+@case(16, "half a character in an answer and in a name", honest=True)
+def half(content: Content) -> bytes:
+    content["cells"].append(code_cell("HALF = 'CHARACTER'", {"grade_id": "CHARACTER"}))
+    return data_of(content).replace(b"CHARACTER", b"\\ud800")

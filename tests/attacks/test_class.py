@@ -18,7 +18,7 @@ import pytest
 
 from autograder.build import build_assignment, read_sources
 from autograder.course import Course
-from autograder.report import gather
+from autograder.record import standing
 from tests.sandbox.ordinary_user import USER
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -70,6 +70,19 @@ def plain(folder: Path, text: str, secret: Path) -> None:
 def misnamed(folder: Path, text: str, secret: Path) -> None:
     (folder / "mini (1).ipynb").write_text(text)
     (folder / "notes.ipynb").write_text('{"cells": []}')
+
+
+@student("b-misnamed-to-confuse", 95, "confirm that it is the right file")
+def confusing_name(folder: Path, text: str, secret: Path) -> None:
+    (folder / "mini [red] [link=x] \x1b[2J\u202e <b>.ipynb").write_text(text)
+
+
+@student("b-many-other-notebooks", 95, "confirm that it is the right file")
+def many_names(folder: Path, text: str, secret: Path) -> None:
+    for number in range(200):
+        (folder / f"old {number}.ipynb").write_text("{}")
+        os.utime(folder / f"old {number}.ipynb", (number, number))
+    (folder / "final FINAL.ipynb").write_text(text)
 
 
 @student("c-bad-timestamp", 95, "timestamp.txt is not a time")
@@ -209,11 +222,10 @@ def test_hostile_folders_change_nobody_elses_marks(graded: tuple[Course, str]) -
     if "AutogradeApp" in said:
         del wanted["l-empty-folder"]  # nbgrader takes a folder without a notebook for no submission
     assert scores(course) == wanted, said[-3000:]
-    flags = {story.student: " | ".join(story.flags) for story in gather(course, "mini")[1]}
     for name in wanted:
-        flag = FOLDERS[name][1]
-        assert flag in flags[name] and bool(flag) == bool(flags[name]), (name, flags[name])
-    assert "LEAK" not in said
+        flag, flags = FOLDERS[name][1], " | ".join(standing(course, "mini", name)["flags"])
+        assert flag in flags and bool(flag) == bool(flags), (name, flags)
+    assert "LEAK" not in said and "\x1b[2J" not in said and "\u202e" not in said
     autograded = course.classroom / "autograded"
     texts = [p.read_bytes() for p in autograded.rglob("*") if p.is_file() and not p.is_symlink()]
     assert not any(SECRET.encode() in text for text in texts)

@@ -10,7 +10,7 @@ import pytest
 from autograder.assignment import Assignment, load
 from autograder.build import build_assignment, read_sources
 from autograder.course import Course
-from autograder.rebuild import MAX_EXTRA_CELLS, rebuild
+from autograder.rebuild import MAX_EXTRA_CELLS, MAX_SOURCE, rebuild
 
 Notebook = dict[str, Any]
 ANSWER = "def mean_of(x):\n    return np.mean(x)"
@@ -202,6 +202,13 @@ def test_odd_encodings_are_read(
 ) -> None:
     _, flags = built(assignment, encode(json.dumps(notebook)))
     assert flag in flags and "unreadable" not in flags
+
+
+def test_an_endless_cell_is_cut_and_flagged(assignment: Assignment, notebook: Notebook) -> None:
+    at(notebook, "mean-of")["source"] = "#" * (MAX_SOURCE + 1)
+    made, flags = built(assignment, notebook)
+    assert len(at(made, "mean-of")["source"]) == MAX_SOURCE
+    assert "was cut" in flags
 
 
 def test_notebook_format_3_is_upgraded(assignment: Assignment, notebook: Notebook) -> None:
