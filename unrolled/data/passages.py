@@ -134,11 +134,10 @@ def question(rng: np.random.Generator) -> Question:
 
 
 def pair(rng: np.random.Generator) -> Pair:
-    """Return a question with a sentence that answers it or, as often, says the same of another."""
-    fact = facts(1, rng)[0]
+    """Return a question with a sentence about the same person, which answers it half the time."""
+    asked, other = facts(2, rng)
     answers = bool(rng.integers(2))
-    someone = fact.who if answers else _pick([name for name in NAMES if name != fact.who], rng)
-    return Pair(ask(fact, rng), say(fact._replace(who=someone), rng), answers)
+    return Pair(ask(asked, rng), say(asked if answers else other, rng), answers)
 
 
 def tagged(rng: np.random.Generator) -> Tagged:

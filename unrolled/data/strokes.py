@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 SCALE = 0.12  # offsets are divided by this, which makes them of order 1
-STEP = 0.16  # mean distance between two points, where a digit is 1 high
+STEP = 0.2  # mean distance between two points, where a digit is 1 high
 DRAW, LIFT, END = 0, 1, 2  # what the pen does after a movement
 
 Curve = list[tuple[float, float]]

@@ -47,7 +47,9 @@ def cache_path(root: Path = ROOT) -> Path:
 
 
 def optional_packages(path: Path) -> list[str]:
-    """Return the names of the packages that ``path`` pins."""
+    """Return the names of the packages that ``path`` pins; none where there is no such file."""
+    if not path.is_file():
+        return []
     return re.findall(r"^([\w-]+)==", path.read_text("utf8"), re.MULTILINE)
 
 
